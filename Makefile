@@ -1,0 +1,59 @@
+# From a fresh clone: make figures, make test. Needs GNU make >= 3.81 and Python >= 3.11 with its venv module;
+# everything else is installed into .venv in the versions of constraints.txt. Another Python: make PYTHON=python3.13
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+FIGURES := degree binarisation kl_bce
+
+SOURCES := $(shell find umapinfo -name '*.py')
+OUTPUTS := $(foreach name,$(FIGURES),paper/figures/$(name).pdf paper/figures/$(name).png paper/numbers/$(name).json)
+
+.PHONY: help figures test ring-table lab lint clean
+.DEFAULT_GOAL := help
+# A file that a failing recipe has touched would look finished the next time.
+.DELETE_ON_ERROR:
+# One environment and two cores: pip, and kernels that use all threads, go one after another also under make -j.
+.NOTPARALLEL:
+
+help: ## say what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+figures: $(OUTPUTS) ## trace the runs, draw the headline figures, write their numbers (paper/)
+
+test: $(VENV)/.test ## run the tests; some of them only: make test ARGS="-k ring"
+	$(RUN) -m pytest -n 2 --dist worksteal $(ARGS)
+
+ring-table: $(VENV)/.figures ## compute Damrich and Hamprecht's table of losses of the toy ring (minutes)
+	$(RUN) analyses/ring_table.py
+
+lab: $(VENV)/.lab ## open JupyterLab on the notebook that explores a trace
+	$(VENV)/bin/jupyter lab analyses/explore_trace.ipynb
+
+lint: $(VENV)/.lint ## check style, floors and types
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/mypy
+
+clean: ## remove the environment and all caches; figures and numbers stay
+	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Three files of one script: a pattern rule with several targets runs once for all of them (&: needs make 4.3).
+# They depend on the environment too, so that a fresh clone, where figures are committed, draws its own.
+paper/figures/%.pdf paper/figures/%.png paper/numbers/%.json: analyses/%.py $(SOURCES) $(VENV)/.figures
+	$(RUN) $<
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "expected Python 3.11 or newer, got $$($(PYTHON) --version 2>&1) from '$(PYTHON)';" \
+	       "name another one: make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Making the environment $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+
+# The constraints hold for the build backend as well: by the first variable for pip before 25.3, else by the second.
+$(VENV)/.figures $(VENV)/.test $(VENV)/.lab $(VENV)/.lint: $(VENV)/.%: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+	@echo "Installing what 'make $*' needs into $(VENV) (a minute or less)"
+	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
+	  $(RUN) -m pip install --quiet --editable ".[$*]"
+	@touch $@

@@ -1,0 +1,159 @@
+r"""Directed memberships and their fuzzy union: from neighbour lists to edge probabilities.
+
+With k = n_neighbors (the point itself counted, but not listed), rho_i the smallest non-zero distance of row i
+(generalised by local_connectivity) and sigma_i the bandwidth:
+
+    p_{j|i} = exp(-max(0, d_ij - rho_i) / sigma_i),        sigma_i such that  sum_j p_{j|i} = log2 k,
+    p_ij = p_{j|i} + p_{i|j} - p_{j|i} p_{i|j}             (set_op_mix_ratio = 1).
+
+The row sum runs over the k - 1 listed neighbours.  It rises with sigma from the number of neighbours at or under rho
+to k - 1, so that a row whose count reaches log2 k (ties, duplicates) has no solution (`tied`), and a sigma
+under a thousandth of the row's mean distance is raised to that (`floored`): the exact law is
+sum_j p_{j|i} >= log2 k - 1e-5, with equality to 1e-5 unless tied or floored.
+
+The arithmetic is umap-learn's (0.5.12, umap_.py, smooth_knn_dist and compute_membership_strengths), float32
+included, so that sigma, rho and p have its bits.  One deviation: a row whose mean distance lies outside
+[2^-20, 2^20] is divided by a power of two before the search, which from its start at 1 would not get there.
+"""
+
+import math
+
+import numpy as np
+import scipy.sparse
+from numba import prange
+
+from umapinfo.core.graph import Graph, Rows, csr_graph
+from umapinfo.core.neighbors import Neighbors
+from umapinfo.jit import jit, parallel_jit
+
+TOLERANCE = 1e-5  # of the row sum, umap-learn's SMOOTH_K_TOLERANCE
+FLOOR = 1e-3  # of the mean distance, umap-learn's MIN_K_DIST_SCALE
+BISECTIONS = 64
+FLOAT32_MAX = np.finfo(np.float32).max
+
+
+def fuzzy_graph(neighbors: Neighbors, *, local_connectivity: float = 1.0, set_op_mix_ratio: float = 1.0) -> Graph:
+    """The fuzzy graph of neighbour lists: directed memberships, then their fuzzy union.
+
+    Parameters
+    ----------
+    neighbors : Neighbors
+        k - 1 neighbours a row, the point itself not listed.
+    local_connectivity : float >= 0
+        How many nearest neighbours get membership 1.  At log2 k or above every row is tied.
+    set_op_mix_ratio : float in [0, 1]
+        1: union p + p' - p p'.  0: intersection p p'.  Between: the mixture.
+
+    Returns
+    -------
+    Graph
+        Symmetric, with its directed rows.
+    """
+    if not (math.isfinite(local_connectivity) and local_connectivity >= 0):
+        raise ValueError(f"fuzzy_graph: expected local_connectivity >= 0, got {local_connectivity}")
+    if not 0 <= set_op_mix_ratio <= 1:
+        raise ValueError(f"fuzzy_graph: expected set_op_mix_ratio in [0, 1], got {set_op_mix_ratio}")
+    rows = directed_rows(neighbors, float(local_connectivity))
+    n = len(rows.rho)
+    directed = scipy.sparse.csr_matrix((rows.membership, rows.neighbor, rows.indptr), shape=(n, n))
+    both = directed.multiply(directed.T)
+    union = np.float32(set_op_mix_ratio) * (directed + directed.T - both) + np.float32(1 - set_op_mix_ratio) * both
+    return csr_graph(union, n_neighbors=neighbors.indices.shape[1] + 1, rows=rows)
+
+
+def directed_rows(neighbors: Neighbors, local_connectivity: float = 1.0) -> Rows:
+    """Bandwidths and memberships p_{j|i} of neighbour lists (see the module's formulas)."""
+    n, listed = neighbors.indices.shape
+    rho, sigma = np.empty(n, np.float32), np.empty(n, np.float32)
+    floored, tied = np.empty(n, np.bool_), np.empty(n, np.bool_)
+    membership = np.empty((n, listed), np.float32)
+    fill_rows(neighbors.distances, local_connectivity, rho, sigma, floored, tied, membership)
+    indptr = np.arange(0, n * listed + 1, listed, dtype=np.int64)
+    return Rows(
+        indptr, neighbors.indices.ravel(), neighbors.distances.ravel(), membership.ravel(), rho, sigma, floored, tied
+    )
+
+
+@parallel_jit
+def fill_rows(distances, local_connectivity, rho, sigma, floored, tied, membership):
+    """Fill rho, sigma, floored, tied (n) and membership (n, k - 1) from sorted float32 distances (n, k - 1)."""
+    n, listed = distances.shape
+    target = np.log2(np.float64(listed + 1))
+    global_mean = mean_with_self(distances.ravel(), n * (listed + 1))
+    for i in prange(n):
+        scale = search_scale(mean_with_self(distances[i], listed + 1))
+        row = distances[i] * np.float32(1.0 / scale)
+        nearest = row_rho(row, local_connectivity)
+        width = search_sigma(row, nearest, target)
+        if nearest > 0.0:
+            floor = FLOOR * mean_with_self(row, listed + 1)
+        else:
+            floor = FLOOR * global_mean / scale
+        floored[i] = width < floor
+        if floored[i]:
+            width = np.float32(floor)
+        close = 0
+        for j in range(listed):
+            gap = row[j] - nearest
+            close += gap <= 0.0
+            membership[i, j] = 1.0 if gap <= 0.0 or width == 0.0 else np.exp(-(gap / width))
+        tied[i] = close >= target
+        rho[i], sigma[i] = nearest * np.float32(scale), width * np.float32(scale)
+
+
+@jit
+def mean_with_self(distances, count):
+    """Mean of float32 distances and of the self-distances 0 that umap-learn's lists hold; summed in float32 as there."""
+    total = np.float32(0.0)
+    for distance in distances:
+        total += distance
+    return total / count
+
+
+@jit
+def search_scale(mean):
+    """The power of two that brings an extreme mean distance to [1, 2); 1 for ordinary ones, whose bits stay."""
+    if mean == 0.0 or 2.0**-20 <= mean <= 2.0**20:
+        return 1.0
+    return 2.0 ** np.floor(np.log2(mean))
+
+
+@jit
+def row_rho(row, local_connectivity):
+    """The local_connectivity-th smallest non-zero distance, interpolated; the largest if there are fewer; 0 if none."""
+    first = 0
+    while first < row.shape[0] and row[first] <= 0.0:
+        first += 1
+    n_nonzero = row.shape[0] - first
+    if n_nonzero == 0:
+        return np.float32(0.0)
+    if n_nonzero < local_connectivity:
+        return row[row.shape[0] - 1]
+    index = int(np.floor(local_connectivity))
+    part = local_connectivity - index
+    if index == 0:
+        return np.float32(part * row[first])
+    nearest = row[first + index - 1]
+    if part > TOLERANCE:
+        nearest = np.float32(nearest + part * (row[first + index] - nearest))
+    return nearest
+
+
+@jit
+def search_sigma(row, rho, target):
+    """The sigma at which the row sum meets the target: doubling from 1, then at most 64 bisections, in float32."""
+    lo, hi, mid = np.float32(0.0), np.float32(FLOAT32_MAX), np.float32(1.0)
+    for _ in range(BISECTIONS):
+        total = np.float32(0.0)
+        for j in range(row.shape[0]):
+            gap = row[j] - rho
+            total += np.exp(-(gap / mid)) if gap > 0.0 else np.float32(1.0)
+        if abs(total - target) < TOLERANCE:
+            break
+        if total > target:
+            hi = mid
+            mid = np.float32((lo + hi) / 2.0)
+        else:
+            lo = mid
+            mid = np.float32(mid * 2.0) if hi >= FLOAT32_MAX else np.float32((lo + hi) / 2.0)
+    return mid

@@ -1,0 +1,97 @@
+"""The one numba decorator: how every kernel of the package is compiled, and why.
+
+- ``cache=True``: a kernel is compiled once a machine, not once a process. A compiled kernel holds the code of
+  every kernel it calls, also those of other files, while numba (0.68, ``numba/core/caching.py``) throws a
+  cached kernel away only when the kernel's own file changes. So the cache is stamped with a digest of all
+  sources of the package, beside numba's own stamp: any change compiles anew, nothing stale is run.
+- ``nogil=True``: other threads (a progress bar, a notebook) go on while a kernel runs.
+- ``error_model="numpy"``: x / 0 is inf or NaN, as in numpy; the check for an exception would cost a branch in
+  every division of the hot loops.
+- no ``fastmath``: it lets the compiler reorder sums and assume that inf and NaN do not occur. Bits would then
+  depend on the machine's vector width, and +inf is a value here (the logit at distance 0).
+
+`parallel_jit` splits `numba.prange` loops over threads as well. A kernel must give the same bits for any
+number of threads: each block of the loop writes its own places, and sums run over fixed blocks in a fixed
+order.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+def source_digest(folder: Path) -> bytes | None:
+    """Digest of the names and contents of all Python sources under a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The package's folder; sub-packages count.
+
+    Returns
+    -------
+    bytes or None
+        SHA-256, or None if there are no sources to read (an install from a zip file, say).
+    """
+    digest = hashlib.sha256()
+    sources = sorted(folder.rglob("*.py"))
+    for source in sources:
+        content = source.read_bytes()
+        digest.update(f"{source.relative_to(folder).as_posix()}\0{len(content)}\0".encode() + content)
+    return digest.digest() if sources else None
+
+
+_SOURCES = source_digest(Path(__file__).parent)
+
+
+def _compiled(kernel: Kernel, *, parallel: bool) -> Kernel:
+    """Numba's dispatcher of a kernel: cached under the package's stamp where there is a place for it."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "parallel": parallel}
+    try:
+        dispatcher: Any = numba.njit(cache=True, **options)(kernel)
+    except RuntimeError:
+        # Neither the package's folder nor the user's cache can be written: compile in every process instead.
+        dispatcher = numba.njit(**options)(kernel)
+    # A private attribute: where a future numba has it no more, numba's own stamp (of the one file) stays.
+    cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if cache_file is not None and hasattr(cache_file, "_source_stamp"):
+        cache_file._source_stamp = (cache_file._source_stamp, _SOURCES)
+    return dispatcher
+
+
+def jit(kernel: Kernel) -> Kernel:
+    """Compile a kernel with the package's options, on its first call with each combination of types.
+
+    Parameters
+    ----------
+    kernel : callable
+        Takes plain arrays, scalars and named tuples of scalars; holds loops and arithmetic.
+
+    Returns
+    -------
+    callable
+        The compiled kernel; ``kernel.py_func`` is the Python function.
+    """
+    return _compiled(kernel, parallel=False)
+
+
+def parallel_jit(kernel: Kernel) -> Kernel:
+    """Compile a kernel as `jit` does, and split its `numba.prange` loops over threads.
+
+    Parameters
+    ----------
+    kernel : callable
+        As for `jit`. Each turn of a `numba.prange` loop writes places of its own; a sum over turns is not
+        left to numba, whose order depends on the number of threads, but added up over fixed blocks.
+
+    Returns
+    -------
+    callable
+        The compiled kernel; ``kernel.py_func`` is the Python function.
+    """
+    return _compiled(kernel, parallel=True)

@@ -1,0 +1,179 @@
+"""A loss put together: one sum over all pairs, and the edges' own terms for what it charges them.
+
+The formulas and what is finite when stand in `umapinfo.measures.loss`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import xlog1py, xlogy
+
+from umapinfo.core.curve import Curve
+from umapinfo.measures.bernoulli import Floats, Terms
+from umapinfo.measures.loss_weights import CONVENTIONS, Convention, LossWeights
+from umapinfo.pairs import edge_d2, edge_theta, pair_sums
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LossValues:
+    """One loss of one layout, in nats; formulas and conventions: the module's docstring.
+
+    Attributes
+    ----------
+    convention : str
+    kl, bce, entropy, attraction, repulsion : float
+        Over all pairs; bce = attraction + repulsion.
+    kl_apart, bce_apart, entropy_apart : float
+        Over the pairs whose terms are finite.
+    n_coincident : int
+        Unordered pairs at distance 0, under any convention.
+    per_vertex : Terms of float64[n]
+        kl, bce, entropy, attraction, repulsion; they add up to the totals.
+    """
+
+    convention: str
+    kl: float
+    bce: float
+    entropy: float
+    attraction: float
+    repulsion: float
+    kl_apart: float
+    bce_apart: float
+    entropy_apart: float
+    n_coincident: int
+    per_vertex: Terms
+
+    @property
+    def identity_residual(self) -> float:
+        """KL - BCE + H of the pairs apart: 0 up to rounding."""
+        return self.kl_apart - self.bce_apart + self.entropy_apart
+
+
+class IDivergence(NamedTuple):
+    """I(mu || q) = shape + mass over unordered pairs, and I(1 - mu || 1 - q) = complement; nats."""
+
+    divergence: float
+    shape: float
+    mass: float
+    complement: float
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """What all losses of one layout share.
+
+    theta float64[m]: logits on the edges.  sums[potential] float64[n, r]: sum_{j != i} v_jr f(d_ij).
+    hidden bool[n]: the vertex has a coincident partner off its edges, whose repulsion is infinite.
+    """
+
+    Y: NDArray[Any]
+    theta: Floats
+    sums: dict[str, Floats]
+    n_coincident: NDArray[np.int64]
+    hidden: NDArray[np.bool_]
+
+
+def all_pairs(weights: LossWeights, Y: ArrayLike, curve: Curve, potentials: list[str]) -> Pairs:
+    """One sum over all pairs, for every loss whose columns v are the first of these weights'."""
+    layout = checked_rows(weights, Y)
+    sums = pair_sums(layout, potentials, weights.v, curve)
+    theta = edge_theta(layout, weights.heads, weights.tails, curve)
+    hidden = np.zeros(len(layout), dtype=bool)
+    if curve.c == 0:
+        hidden = sums.n_coincident > _at_ends(weights, np.isinf(theta))
+    columns = {name: sums.values[:, place] for place, name in enumerate(potentials)}
+    return Pairs(layout, theta, columns, sums.n_coincident, hidden)
+
+
+def checked_rows(weights: LossWeights, Y: ArrayLike) -> NDArray[Any]:
+    """The layout as an array with one row per vertex; `umapinfo.pairs` checks the rest."""
+    layout, n = np.asarray(Y), len(weights.u)
+    if layout.ndim != 2 or len(layout) != n:
+        raise ValueError(
+            f"layout Y: expected shape ({n}, d), a row per vertex of the graph, got {layout.shape}; "
+            f"give the layout of this graph"
+        )
+    return layout
+
+
+def _at_ends(weights: LossWeights, values: NDArray[Any]) -> Floats:
+    """Per vertex the sum of a value over its edges, float64[n]."""
+    at_heads, at_tails = (np.bincount(e, values, len(weights.u)) for e in (weights.heads, weights.tails))
+    return np.asarray(at_heads + at_tails, dtype=np.float64)
+
+
+def _off_edges(weights: LossWeights, pairs: Pairs, rule: Convention) -> Floats:
+    """Per vertex the repulsion off its edges, sum_j B_ij f(d_ij), where that is finite."""
+    u, v = weights.u, weights.v
+    everywhere = (u * pairs.sums[rule.potential][:, : u.shape[1]]).sum(axis=1)
+    charged = (u[weights.heads] * v[weights.tails]).sum(axis=1)
+    on_edges = rule.terms(np.zeros_like(charged), charged, pairs.theta).repulsion
+    on_edges[np.isinf(on_edges)] = 0.0  # pair_sums left them out
+    # Where a vertex has an edge to all others the two sums differ by rounding alone, which may be under 0.
+    return np.asarray(np.maximum(everywhere - _at_ends(weights, on_edges), 0.0))
+
+
+def _infinite(weights: LossWeights, pairs: Pairs, rule: Convention) -> NDArray[np.bool_]:
+    """Whether a vertex has a coincident partner off its edges that costs +inf, B_ij > 0: bool[n]."""
+    own = (weights.u * weights.v).sum(axis=1)  # B_ii = 0: no edges, or no repulsion at all
+    if rule.clip or not own.any():
+        return np.zeros(len(own), dtype=bool)
+    infinite: NDArray[np.bool_] = pairs.hidden & (own > 0)
+    everyone = np.arange(len(own))
+    for i in np.flatnonzero(pairs.hidden & (own == 0)):  # B_ij > 0 if the partner has edges
+        partners = edge_d2(pairs.Y, np.full_like(everyone, i), everyone) == 0
+        infinite[i] = (weights.u[i] @ weights.v[partners].T).any()
+    return infinite
+
+
+def loss_values(weights: LossWeights, pairs: Pairs, rule: Convention) -> LossValues:
+    """Put a loss together: the edges' own terms, the pairs off the edges, the diagonal."""
+    edges = rule.terms(weights.A, weights.B, pairs.theta)
+    off, diagonal = _off_edges(weights, pairs, rule) / 2, rule.diagonal_loss(weights)
+    repelled = np.where(_infinite(weights, pairs, rule), np.inf, off)
+    ends = Terms(*(_at_ends(weights, values) / 2 for values in edges))
+
+    def counted(values: Floats) -> Floats:
+        return rule.multiplicity * values
+
+    per_vertex = Terms(
+        kl=counted(ends.kl + repelled) + diagonal,
+        bce=counted(ends.bce + repelled) + diagonal,
+        entropy=counted(ends.entropy),
+        attraction=counted(ends.attraction),
+        repulsion=counted(ends.repulsion + repelled) + diagonal,
+    )
+    finite = np.isfinite(edges.bce)
+    kl, bce, entropy = (counted(values[finite]).sum() for values in edges[:3])
+    far = (counted(off) + diagonal).sum()
+    return LossValues(
+        convention=rule.name,
+        **{name: float(values.sum()) for name, values in per_vertex._asdict().items()},
+        kl_apart=float(kl + far),
+        bce_apart=float(bce + far),
+        entropy_apart=float(entropy),
+        n_coincident=int(pairs.n_coincident.sum()) // 2,
+        per_vertex=per_vertex,
+    )
+
+
+def i_divergence_split(weights: LossWeights, pairs: Pairs) -> IDivergence:
+    """I(mu || q) as shape + mass, and the complement, from the purported weights."""
+    rule, mu = CONVENTIONS["unordered"], weights.A
+    edges = rule.terms(mu, weights.B, pairs.theta)
+    mass_p, mass_q = float(mu.sum()), float(pairs.sums["similarity"][:, 0].sum() / 2)
+    ratios = float((xlogy(mu, mu) + edges.attraction).sum())  # sum mu ln(mu / q)
+    with np.errstate(divide="ignore"):
+        ratio_of_masses = mass_p * (np.log(mass_p) - np.log(mass_q)) if mass_p > 0 else 0.0
+    off = np.where(_infinite(weights, pairs, rule), np.inf, _off_edges(weights, pairs, rule))
+    complement = off.sum() / 2 + (xlog1py(weights.B, -mu) + edges.repulsion).sum() + mass_p - mass_q
+    return IDivergence(
+        divergence=ratios - mass_p + mass_q,
+        shape=float(ratios - ratio_of_masses),
+        mass=float(ratio_of_masses - mass_p + mass_q),
+        complement=float(complement),
+    )

@@ -1,0 +1,50 @@
+"""Squared lengths and logits of listed pairs: the edges of a graph, or any two arrays of ends."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from umapinfo.core.curve import Curve, checked_curve, logit
+from umapinfo.jit import jit
+from umapinfo.pairs.potentials import squared_distance
+from umapinfo.pairs.sums import checked_layout
+
+
+def edge_d2(Y: ArrayLike, heads: NDArray[np.integer], tails: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Squared distances d2[e] = |y_head[e] - y_tail[e]|^2, in the bits that `pair_sums` sees.
+
+    Parameters
+    ----------
+    Y : float[n, d], layout units
+    heads, tails : int[m], vertices
+
+    Returns
+    -------
+    float64[m], squared layout units
+        0 for coincident points, which are those nearer than 1e-162 too (the square underflows).
+    """
+    out = np.empty(len(heads))
+    fill_d2(checked_layout(Y), heads, tails, out)
+    return out
+
+
+def edge_theta(
+    Y: ArrayLike, heads: NDArray[np.integer], tails: NDArray[np.integer], curve: Curve
+) -> NDArray[np.float64]:
+    """Logits theta[e] = -ln(c + a d2[e]^b), float64[m], of `edge_d2`'s pairs; +inf at d2 = 0 if c = 0."""
+    out = edge_d2(Y, heads, tails)
+    replace_by_logits(out, checked_curve(curve))
+    return out
+
+
+@jit
+def fill_d2(Y: np.ndarray, heads: np.ndarray, tails: np.ndarray, out: np.ndarray) -> None:
+    """Fill out[e] with the squared distance of heads[e] and tails[e]."""
+    for e in range(out.shape[0]):
+        out[e] = squared_distance(Y, heads[e], tails[e])
+
+
+@jit
+def replace_by_logits(d2: np.ndarray, curve: Curve) -> None:
+    """Put the logit theta of each squared distance in its place."""
+    for e in range(d2.shape[0]):
+        d2[e] = logit(d2[e], curve)

@@ -1,0 +1,156 @@
+"""`pair_sums`, the service behind every sum over all pairs, and the checks of what it is given."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from umapinfo.core.curve import Curve, checked_curve
+from umapinfo.pairs.direct import fill_sums
+from umapinfo.pairs.potentials import POTENTIALS
+
+
+class PairSums(NamedTuple):
+    """What `pair_sums` returns.
+
+    Attributes
+    ----------
+    values : float64[n, p, r] + (d,) * moment
+    method : str
+        The body that was used: "direct" (exact).
+    error : float
+        Bound of |error of vertex i| / sum_j |w_j f(d_ij)|; 0.0 for "direct" (rounding is not counted).
+    n_coincident : int64[n]
+        Number of other points at distance 0 of each point.
+    plan : None
+        The direct body has nothing to keep between calls.
+    """
+
+    values: NDArray[np.float64]
+    method: str
+    error: float
+    n_coincident: NDArray[np.int64]
+    plan: None
+
+
+def pair_sums(
+    Y: ArrayLike,
+    potentials: str | Sequence[str],
+    weights: ArrayLike,
+    curve: Curve,
+    *,
+    moment: int = 0,
+    rtol: float | None = None,
+    plan: None = None,
+) -> PairSums:
+    r"""Sums over all other points of potentials of the distance, for every point.
+
+    values[i, a, r, ...] = sum_{j != i} weights[j, r] f_a(d_ij) Delta_ij^(moment),
+
+    with Delta_ij = y_i - y_j and Delta^(0) = 1, Delta^(1) = Delta, Delta^(2) = Delta Delta^T.
+
+    Parameters
+    ----------
+    Y : float[n, d], layout units
+        Any float or integer dtype and any dimension; differences are taken in float64.
+    potentials : str or sequence of p str
+        Names out of `umapinfo.pairs.potentials.POTENTIALS`, whose formulas stand there.
+    weights : float[n, r] or float[n]
+        Columns of weights of the other point; [n] counts as one column.
+    curve : Curve
+        Gives the logit theta = -ln(c + a d^(2b)).
+    moment : {0, 1, 2}
+        Power of the difference beside the potential: 0 for energies, 1 for forces, 2 for metrics.
+    rtol : float in (0, 1), optional
+        Allowed error of vertex i, relative to sum_j |weights_j f(d_ij)|.  None: exact.  The direct body is
+        always exact, so that any rtol is met.
+    plan : None
+        For what a body may keep between calls; the direct body keeps nothing and takes None only.
+
+    Returns
+    -------
+    PairSums
+        A coincident pair (d = 0; distances under 1e-162 count, as their square underflows) contributes
+        f(0) where that is finite.  Where it is infinite (repulsion, c = 0) the pair is left out, and
+        `n_coincident` says how many were.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Y not a finite numeric [n, d] array or too wide for float64, unknown potentials, weights that do
+        not fit Y, a curve without a, b > 0, a moment, rtol or plan outside the above.
+    """
+    if plan is not None:
+        raise TypeError(f"plan: expected None, got {type(plan).__name__}; the direct method keeps none")
+    if moment not in (0, 1, 2):
+        raise ValueError(f"moment: expected 0, 1 or 2, got {moment!r}")
+    if rtol is not None and not 0 < rtol < 1:
+        raise ValueError(f"rtol: expected None or a number in (0, 1), got {rtol}; None is the exact sum")
+    layout = checked_layout(Y)
+    codes = checked_codes(potentials)
+    columns = checked_weights(weights, len(layout))
+    n, n_axes = layout.shape
+    values = np.zeros((n, len(codes), columns.shape[1], n_axes**moment))
+    n_coincident = np.zeros(n, dtype=np.int64)
+    fill_sums(layout, codes, columns, checked_curve(curve), int(moment), values, n_coincident)
+    return PairSums(values.reshape(values.shape[:3] + (n_axes,) * moment), "direct", 0.0, n_coincident, None)
+
+
+def checked_layout(Y: ArrayLike) -> NDArray[np.float64]:
+    """The layout as contiguous float64[n, d]; errors name the first vertex that is not finite."""
+    layout = numeric("layout Y", Y)
+    if layout.ndim != 2 or 0 in layout.shape:
+        raise ValueError(
+            f"layout Y: expected shape (n, d), none 0, got {layout.shape}; give a row per vertex"
+        )
+    finite = np.isfinite(layout).all(axis=1)
+    if not finite.all():
+        vertex = int(np.argmin(finite))
+        raise ValueError(
+            f"layout Y: expected finite numbers, got {layout[vertex]} at vertex {vertex}; repair or remove it"
+        )
+    with np.errstate(over="ignore"):
+        extent2 = np.sum((layout.max(axis=0) - layout.min(axis=0)) ** 2)
+    if not np.isfinite(extent2):
+        raise ValueError(
+            f"layout Y: expected squared distances < 1e308, got |Y| up to {abs(layout).max():.3g}; rescale Y"
+        )
+    return layout
+
+
+def checked_codes(potentials: str | Sequence[str]) -> NDArray[np.int64]:
+    """The kernels' codes of one or several names of potentials."""
+    names = [potentials] if isinstance(potentials, str) else list(potentials)
+    unknown = [name for name in names if name not in POTENTIALS]
+    if unknown or not names:
+        got = repr(unknown[0]) if unknown else "none"
+        raise ValueError(f"potentials: expected one or more of {', '.join(POTENTIALS)}, got {got}")
+    return np.array([POTENTIALS.index(name) for name in names], dtype=np.int64)
+
+
+def checked_weights(weights: ArrayLike, n_vertices: int) -> NDArray[np.float64]:
+    """The weights as contiguous float64[n, r], r >= 1."""
+    columns = numeric("weights", weights)
+    if columns.ndim == 1:
+        columns = columns[:, np.newaxis]
+    if columns.ndim != 2 or columns.shape[0] != n_vertices or columns.shape[1] == 0:
+        raise ValueError(
+            f"weights: expected shape ({n_vertices},) or ({n_vertices}, r), as the layout has, "
+            f"got {np.shape(weights)}; give a row per vertex"
+        )
+    finite = np.isfinite(columns).all(axis=1)
+    if not finite.all():
+        vertex = int(np.argmin(finite))
+        raise ValueError(
+            f"weights: expected finite numbers, got {columns[vertex]} at vertex {vertex}; repair them"
+        )
+    return columns
+
+
+def numeric(what: str, values: Any) -> NDArray[np.float64]:
+    """A contiguous float64 array of real numbers, or TypeError."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{what}: expected real numbers, got dtype {array.dtype}; convert it to float")
+    return np.ascontiguousarray(array, dtype=np.float64)
