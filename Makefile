@@ -32,7 +32,7 @@ lab: $(VENV)/.lab ## open JupyterLab on the notebook that explores a trace
 lint: $(VENV)/.lint ## check style, floors and types
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
-	$(VENV)/bin/lint-imports
+	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/mypy
 
 clean: ## remove the environment and all caches; figures and numbers stay

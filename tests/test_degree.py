@@ -52,9 +52,9 @@ def directed_memberships(draw):
 
 @st.composite
 def neighbor_lists(draw):
-    """Lists of k - 1 neighbours of n >= k points, distances sorted: ties, zeros, from 1e-20 to 1e25."""
-    n = draw(st.integers(2, 9))
-    k = draw(st.integers(2, n))
+    """Lists of k - 1 neighbours of n > k points, distances sorted: ties, zeros, from 1e-20 to 1e25."""
+    n = draw(st.integers(3, 9))
+    k = draw(st.integers(2, n - 1))
     near, far, tied = st.floats(0.5, 2, width=32), st.floats(2.0**-66, 2.0**83, width=32), st.integers(0, 3)
     one = draw(st.sampled_from([near, far, tied, st.one_of(near, far, tied)]))
     rows = [sorted(draw(st.lists(one, min_size=k - 1, max_size=k - 1))) for _ in range(n)]

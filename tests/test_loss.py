@@ -13,10 +13,11 @@ from strategies import curves, embedded_graphs, logits, probabilities
 
 from umapinfo import datasets
 from umapinfo.core.curve import Curve, fit_curve
+from umapinfo.core.descent import epochs, initial_state
 from umapinfo.core.graph import graph_from_csr, prune
 from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import neighbors
-from umapinfo.core.schedule import Descent
+from umapinfo.core.schedule import UPDATE, Descent
 from umapinfo.measures import loss_sums
 from umapinfo.measures.bernoulli import Terms, cross_entropy, divergence, entropy, pair_terms
 from umapinfo.measures.loss import (
@@ -458,8 +459,6 @@ def test_losses_of_the_ring__are_those_that_damrich_and_hamprecht_printed(seed):
 
 # ---- sampled loss and observer -------------------------------------------------------------------
 
-UPDATE = np.dtype([("head", "i4"), ("tail", "i4"), ("entry", "i4"), ("draw", "i4")])
-
 
 def drawn_epoch(graph, Y, m_neg, number, rng):
     """An epoch of independent draws: entry e is due with probability mu_e / max mu, with m_neg negatives."""
@@ -494,6 +493,45 @@ def test_sampled_loss__is_on_average_the_effective_loss():
         assert error < 0.01 * value  # else the test would say little
         # Four standard errors of 2000 independent epochs (seeded: it does not fail by chance).
         assert abs(of_epoch.mean() - value) < 4 * error
+
+
+@pytest.mark.parametrize("push_tail", [False, True])
+def test_sampled_loss_of_a_run_that_stands_still__is_on_average_the_effective_loss(push_tail):
+    graph, Y = random_case(n=15, n_edges=20)
+    Y *= 0.3
+    n_epochs = 1500
+    settings = Descent(n_epochs=n_epochs, learning_rate=0.0, repulsion_strength=0.7, push_tail=push_tail)
+    graph = prune(graph, n_epochs)
+    run = epochs(graph, UMAP, settings, initial_state(graph, settings, Y), keep_updates=range(n_epochs + 1))
+    drawn = np.array([sampled_loss(epoch, UMAP, settings, graph)[:3] for epoch in run])
+    expected = effective_loss(graph, settings, Y, UMAP)
+    # The schedule draws an entry a fixed number of times, T mu / max mu less at most 2: the mean falls short by
+    # 2 / T of what an entry costs a time.  Repulsions have the chance of their tails on top of it.
+    heads, tails = graph.heads, graph.indices
+    a_time = (
+        graph.weight.max() / 2 * np.logaddexp(0, -ref.logit(ref.squared_distances(Y), UMAP))[heads, tails]
+    )
+    short = 2 / n_epochs * a_time.sum()
+    assert short < 0.05 * expected.attraction  # else the test would say little
+    assert 0 <= expected.attraction - drawn[:, 1].mean() <= short
+    error = drawn[:, 2].std(ddof=1) / math.sqrt(n_epochs)
+    missed = 2 * graph.n_entries / (n_epochs * (graph.weight / graph.weight.max()).sum())
+    assert 4 * error + missed * expected.repulsion < 0.05 * expected.repulsion
+    assert abs(drawn[:, 2].mean() - expected.repulsion) < 4 * error + missed * expected.repulsion
+
+
+def test_sampled_loss__counts_the_updates_that_the_descent_counts_as_realised():
+    graph, Y = random_case()
+    Y[3] = Y[2]
+    Y[58], Y[59] = 1e-25, 0.0  # apart, but not for the squares of float32
+    settings = Descent(n_epochs=50, negative_sample_rate=7.5)
+    graph = prune(graph, 50)
+    for epoch in epochs(graph, UMAP, settings, initial_state(graph, settings, Y), keep_updates=range(51)):
+        sampled = sampled_loss(epoch, UMAP, settings, graph)
+        assert 2 * sampled.n_attractions == epoch.counts.attractions_realised.sum()
+        assert sampled.n_repulsions == epoch.counts.repulsions_realised.sum()
+        assert (epoch.number > 1) == (sampled.n_attractions > 0)
+        assert sampled.loss == sampled.attraction + sampled.repulsion
 
 
 def test_sampled_loss__is_the_twins_sum_times_half_the_largest_weight():

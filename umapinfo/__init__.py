@@ -1,3 +1,44 @@
-"""umapinfo: what UMAP's optimisation does, traced and measured with the terms of information theory."""
+"""umapinfo: what a UMAP run minimised, traced and measured in the terms of information theory."""
 
 __version__ = "0.1.0"
+
+from umapinfo.core.curve import Curve, fit_curve
+from umapinfo.core.descent import Epoch, State, epochs, initial_state
+from umapinfo.core.graph import Graph, Rows, graph_from_csr, prune
+from umapinfo.core.initial import initial_layout
+from umapinfo.core.membership import fuzzy_graph
+from umapinfo.core.neighbors import Neighbors, neighbors, neighbors_from_lists
+from umapinfo.core.schedule import Descent
+from umapinfo.embed import embed
+from umapinfo.pairs import PairSums, pair_sums
+from umapinfo.report import summary
+from umapinfo.trace import Recording, curve_of, descent_of, graph_of, replay, run
+
+__all__ = [
+    "Curve",
+    "Descent",
+    "Epoch",
+    "Graph",
+    "Neighbors",
+    "PairSums",
+    "Recording",
+    "Rows",
+    "State",
+    "curve_of",
+    "descent_of",
+    "embed",
+    "epochs",
+    "fit_curve",
+    "fuzzy_graph",
+    "graph_from_csr",
+    "graph_of",
+    "initial_layout",
+    "initial_state",
+    "neighbors",
+    "neighbors_from_lists",
+    "pair_sums",
+    "prune",
+    "replay",
+    "run",
+    "summary",
+]

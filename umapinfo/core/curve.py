@@ -76,7 +76,7 @@ def fit_curve(min_dist: float = 0.1, spread: float = 1.0) -> Curve:
 
 
 @jit
-def logit(d2, curve):
+def logit(d2: float, curve: Curve) -> float:
     """Theta = -ln(c + a d2^b) of a squared distance (float64); +inf at d2 = 0 when c = 0, -ln c when c > 0."""
     if d2 == 0.0:
         return np.inf if curve.c == 0.0 else -math.log(curve.c)
@@ -88,6 +88,6 @@ def logit(d2, curve):
 
 
 @jit
-def softplus(x):
+def softplus(x: float) -> float:
     """ln(1 + e^x) without overflow: max(x, 0) + log1p(exp(-|x|)); 0 at -inf, +inf at +inf."""
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))

@@ -174,7 +174,16 @@ def _joined(kept: list[tuple[Any, Any]], wanted: bool, dimension: int) -> tuple[
 
 
 @jit
-def apply_updates(updates, Y, curve, alpha, gamma, push_tail, counts, delta):
+def apply_updates(
+    updates: NDArray[np.void],
+    Y: NDArray[np.float32],
+    curve: Curve,
+    alpha: float,
+    gamma: float,
+    push_tail: bool,
+    counts: Counts,
+    delta: NDArray[np.float32] | None,
+) -> None:
     """Apply updates in order; fill `delta` (an array or None) with the differences before each, add to `counts`."""
     for t in range(updates.shape[0]):
         head, tail = updates[t]["head"], updates[t]["tail"]
@@ -195,7 +204,7 @@ def apply_updates(updates, Y, curve, alpha, gamma, push_tail, counts, delta):
 
 
 @jit
-def squared_distance(Y, i, j):
+def squared_distance(Y: NDArray[np.float32], i: int, j: int) -> np.float32:
     """|y_i - y_j|^2 summed in float32, as umap-learn's rdist."""
     d2 = np.float32(0.0)
     for axis in range(Y.shape[1]):
@@ -205,13 +214,13 @@ def squared_distance(Y, i, j):
 
 
 @jit
-def attraction_factor(d2, curve):
+def attraction_factor(d2: np.float32, curve: Curve) -> float:
     """-2 a b s^(b-1) / (1 + c + a s^b): times Delta, the force of an attraction on its head."""
     return -2.0 * curve.a * curve.b * pow(d2, curve.b - 1.0) / (1.0 + curve.c + curve.a * pow(d2, curve.b))
 
 
 @jit
-def repulsion_factor(d2, curve, gamma):
+def repulsion_factor(d2: np.float32, curve: Curve, gamma: float) -> float:
     """2 gamma b / (0.001 + s) r / (1 + c + a s^b), r = a s^b / (c + a s^b): times Delta, the force on a repulsion's head."""
     scaled = curve.a * pow(d2, curve.b)
     factor = 2.0 * gamma * curve.b / ((SOFTENING + d2) * (1.0 + curve.c + scaled))
@@ -219,7 +228,7 @@ def repulsion_factor(d2, curve, gamma):
 
 
 @jit
-def move(Y, head, tail, factor, alpha, both):
+def move(Y: NDArray[np.float32], head: int, tail: int, factor: float, alpha: float, both: bool) -> None:
     """Move the head by alpha times the clipped force, and the tail against it if `both`."""
     for axis in range(Y.shape[1]):
         force = factor * (Y[head, axis] - Y[tail, axis])
@@ -230,7 +239,9 @@ def move(Y, head, tail, factor, alpha, both):
 
 
 @jit
-def count(scheduled, realised, head, tail, both, moved):
+def count(
+    scheduled: NDArray[np.int64], realised: NDArray[np.int64], head: int, tail: int, both: bool, moved: bool
+) -> None:
     """Add one update to its head's counts, and to its tail's if `both` ends move."""
     scheduled[head] += 1
     realised[head] += moved

@@ -30,6 +30,7 @@ TOLERANCE = 1e-5  # of the row sum, umap-learn's SMOOTH_K_TOLERANCE
 FLOOR = 1e-3  # of the mean distance, umap-learn's MIN_K_DIST_SCALE
 BISECTIONS = 64
 FLOAT32_MAX = np.finfo(np.float32).max
+Floats = NDArray[np.float32]
 
 
 def fuzzy_graph(neighbors: Neighbors, *, local_connectivity: float = 1.0, set_op_mix_ratio: float = 1.0) -> Graph:
@@ -75,7 +76,15 @@ def directed_rows(neighbors: Neighbors, local_connectivity: float = 1.0) -> Rows
 
 
 @parallel_jit
-def fill_rows(distances, local_connectivity, rho, sigma, floored, tied, membership):
+def fill_rows(
+    distances: Floats,
+    local_connectivity: float,
+    rho: Floats,
+    sigma: Floats,
+    floored: NDArray[np.bool_],
+    tied: NDArray[np.bool_],
+    membership: Floats,
+) -> None:
     """Fill rho, sigma, floored, tied (n) and membership (n, k - 1) from sorted float32 distances (n, k - 1)."""
     n, listed = distances.shape
     target = np.log2(np.float64(listed + 1))
@@ -102,7 +111,7 @@ def fill_rows(distances, local_connectivity, rho, sigma, floored, tied, membersh
 
 
 @jit
-def mean_with_self(distances, count):
+def mean_with_self(distances: Floats, count: int) -> float:
     """Mean of float32 distances and of the self-distances 0 that umap-learn's lists hold; summed in float32 as there."""
     total = np.float32(0.0)
     for distance in distances:
@@ -111,7 +120,7 @@ def mean_with_self(distances, count):
 
 
 @jit
-def search_scale(mean):
+def search_scale(mean: float) -> float:
     """The power of two that brings an extreme mean distance to [1, 2); 1 for ordinary ones, whose bits stay."""
     if mean == 0.0 or 2.0**-20 <= mean <= 2.0**20:
         return 1.0
@@ -119,7 +128,7 @@ def search_scale(mean):
 
 
 @jit
-def row_rho(row, local_connectivity):
+def row_rho(row: Floats, local_connectivity: float) -> np.float32:
     """The local_connectivity-th smallest non-zero distance, interpolated; the largest if there are fewer; 0 if none."""
     first = 0
     while first < row.shape[0] and row[first] <= 0.0:
@@ -140,7 +149,7 @@ def row_rho(row, local_connectivity):
 
 
 @jit
-def search_sigma(row, rho, target):
+def search_sigma(row: Floats, rho: np.float32, target: float) -> np.float32:
     """The sigma at which the row sum meets the target: doubling from 1, then at most 64 bisections, in float32."""
     lo, hi, mid = np.float32(0.0), np.float32(FLOAT32_MAX), np.float32(1.0)
     for _ in range(BISECTIONS):

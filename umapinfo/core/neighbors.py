@@ -271,7 +271,9 @@ def _nearest(D: NDArray[Any], points: NDArray[Any], listed: int) -> tuple[NDArra
 
 
 @parallel_jit
-def _fill_nearest(D, points, indices, distances):
+def _fill_nearest(
+    D: NDArray[np.float64], points: NDArray[np.int64], indices: NDArray[np.int32], distances: NDArray[np.float64]
+) -> None:
     """Sorted lists of the smallest distances of each row, the point itself left out; ties to the smaller index."""
     listed = indices.shape[1]
     for row in prange(D.shape[0]):
@@ -288,7 +290,9 @@ def _fill_nearest(D, points, indices, distances):
 
 
 @parallel_jit
-def _fill_distances(X, block, distance, arguments, out):
+def _fill_distances(
+    X: NDArray[np.float32], block: NDArray[Any], distance: Any, arguments: tuple[Any, ...], out: NDArray[np.float64]
+) -> None:
     """Distances of a block's points to all, by one of PyNNDescent's dense metrics."""
     for row in prange(block.shape[0]):
         for j in range(X.shape[0]):
@@ -296,7 +300,15 @@ def _fill_distances(X, block, distance, arguments, out):
 
 
 @parallel_jit
-def _fill_sparse_distances(indptr, indices, values, block, distance, arguments, out):
+def _fill_sparse_distances(
+    indptr: NDArray[Any],
+    indices: NDArray[Any],
+    values: NDArray[np.float32],
+    block: NDArray[Any],
+    distance: Any,
+    arguments: tuple[Any, ...],
+    out: NDArray[np.float64],
+) -> None:
     """Distances of a block's points to all, by one of PyNNDescent's sparse metrics."""
     for row in prange(block.shape[0]):
         i = block[row]

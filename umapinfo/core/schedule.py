@@ -121,7 +121,7 @@ def due_times(plan: Schedule, epoch: int) -> Due:
 
 
 @jit
-def n_negatives(time, next_negative, per_negative):
+def n_negatives(time: float, next_negative: float, per_negative: float) -> int:
     """How many negative samples an entry drawn at umap-learn's epoch `time` draws; none at rate 0."""
     if per_negative == np.inf:
         return 0
@@ -129,7 +129,7 @@ def n_negatives(time, next_negative, per_negative):
 
 
 @jit
-def advance_due(plan, due, epoch):
+def advance_due(plan: Schedule, due: Due, epoch: int) -> None:
     """Move due times from the start to the end of epoch `epoch`, whose number in umap-learn is epoch - 1."""
     for e in range(plan.per_sample.shape[0]):
         time = -1.0
@@ -142,7 +142,18 @@ def advance_due(plan, due, epoch):
 
 
 @jit
-def list_block(plan, due, epoch, first, room, counter, seed, streams, n, updates):
+def list_block(
+    plan: Schedule,
+    due: Due,
+    epoch: int,
+    first: int,
+    room: int,
+    counter: bool,
+    seed: np.uint64,
+    streams: NDArray[np.int64],
+    n: int,
+    updates: NDArray[np.void],
+) -> tuple[int, int]:
     """List the updates of an epoch from entry `first` on, until fewer than `room` places are left in `updates`.
 
     The schedule and the streams move on; no geometry is read.  Each due entry gives its attraction, then its
@@ -167,7 +178,7 @@ def list_block(plan, due, epoch, first, room, counter, seed, streams, n, updates
 
 
 @jit
-def set_update(updates, t, head, tail, entry, draw):
+def set_update(updates: NDArray[np.void], t: int, head: int, tail: int, entry: int, draw: int) -> None:
     """Write update t."""
     updates[t]["head"] = head
     updates[t]["tail"] = tail

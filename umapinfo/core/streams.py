@@ -25,7 +25,7 @@ INT32_MAX = np.iinfo(np.int32).max
 
 
 @jit
-def mix(z):
+def mix(z: np.uint64) -> np.uint64:
     """The finaliser of SplitMix64: a bijection of uint64 in which every input bit moves half of the output bits."""
     z = (z ^ (z >> np.uint64(30))) * MIX_1
     z = (z ^ (z >> np.uint64(27))) * MIX_2
@@ -33,13 +33,13 @@ def mix(z):
 
 
 @jit
-def epoch_key(seed, epoch):
+def epoch_key(seed: np.uint64, epoch: int) -> np.uint64:
     """The key of an epoch's draws (uint64)."""
     return mix(mix(np.uint64(seed) + GOLDEN) + np.uint64(epoch) * GOLDEN)
 
 
 @jit
-def counter_draw(key, entry, i, n):
+def counter_draw(key: np.uint64, entry: int, i: int, n: int) -> np.int64:
     """The vertex in [0, n) that the i-th negative sample of an entry draws in the epoch with that key."""
     counter = (np.uint64(entry) << DRAW_BITS) + np.uint64(i) + np.uint64(1)
     unit = np.float64(mix(key + counter * GOLDEN) >> np.uint64(11)) * TO_UNIT
@@ -47,7 +47,7 @@ def counter_draw(key, entry, i, n):
 
 
 @jit
-def tausworthe_draw(state, n):
+def tausworthe_draw(state: NDArray[np.int64], n: int) -> np.int64:
     """The vertex in [0, n) drawn from umap-learn's three-component Tausworthe state (int64[3]), which moves on."""
     low = np.int64(0xFFFFFFFF)
     s0, s1, s2 = state[0], state[1], state[2]

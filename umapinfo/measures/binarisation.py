@@ -227,7 +227,7 @@ class BinarisationObserver:
 
 
 def _entropy(A: Floats, B: Floats) -> float:
-    """Sum of (A + B) h(A / (A + B)), nats: of values and their complements, or the maximum of groups' sums."""
+    """Sum of (A + B) h(A / (A + B)), nats: of values and complements, or the maximum from groups' sums."""
     return float(pair_terms(A, B, np.zeros_like(A)).entropy.sum())
 
 

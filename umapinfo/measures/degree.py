@@ -65,8 +65,7 @@ from umapinfo.core.descent import Epoch
 from umapinfo.core.graph import Graph, Rows
 from umapinfo.core.schedule import Descent
 
-# A weight of the union computed in float32 from float32 memberships is off by under 3 half-ulps of 1 (two
-# operations and the storage): 2^-22 an entry covers it.
+# A weight of the union comes of three float32 operations on numbers up to 2, each off by at most 2^-24.
 UNION_ROUNDING = 2.0**-22
 
 

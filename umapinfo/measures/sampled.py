@@ -86,14 +86,14 @@ def sampled_sums(draw: np.ndarray, delta: np.ndarray, curve: Curve) -> tuple[flo
     """Sums of softplus(-theta) over attractions (draw -1), softplus(theta) over the rest; their numbers."""
     attraction, repulsion, n_attractions, n_repulsions = 0.0, 0.0, 0, 0
     for t in range(draw.shape[0]):
-        d2 = 0.0
+        d2, d2_of_descent = 0.0, np.float32(0.0)
         for axis in range(delta.shape[1]):
-            difference = np.float64(delta[t, axis])
-            d2 += difference * difference
-        if d2 > 0.0 and draw[t] < 0:
+            d2 += np.float64(delta[t, axis]) ** 2
+            d2_of_descent += delta[t, axis] ** 2  # in float32, whose 0 (below 1e-23 apart) moves nothing
+        if d2_of_descent > 0.0 and draw[t] < 0:
             attraction += softplus(-logit(d2, curve))
             n_attractions += 1
-        elif d2 > 0.0:
+        elif d2_of_descent > 0.0:
             repulsion += softplus(logit(d2, curve))
             n_repulsions += 1
     return attraction, repulsion, n_attractions, n_repulsions

@@ -1,0 +1,106 @@
+"""From data to trace in one call."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+import xarray as xr
+
+from umapinfo.core.checks import checked_data
+from umapinfo.core.curve import fit_curve
+from umapinfo.core.graph import prune
+from umapinfo.core.initial import initial_layout
+from umapinfo.core.membership import fuzzy_graph
+from umapinfo.core.neighbors import neighbors
+from umapinfo.core.schedule import Descent
+from umapinfo.measures.binarisation import BinarisationObserver
+from umapinfo.measures.degree import DegreeObserver
+from umapinfo.measures.loss import LossObserver
+from umapinfo.progress import Progress
+from umapinfo.trace.observers import Observer
+from umapinfo.trace.record import Recording, run
+
+LOSSES_UP_TO = 20_000  # vertices: above, one sum over all pairs takes over ten seconds on two cores
+
+
+def embed(
+    X: Any,
+    n_neighbors: int = 15,
+    *,
+    metric: str = "euclidean",
+    metric_kwds: dict[str, Any] | None = None,
+    exact: bool | None = None,
+    local_connectivity: float = 1.0,
+    set_op_mix_ratio: float = 1.0,
+    min_dist: float = 0.1,
+    spread: float = 1.0,
+    init: Any = "spectral",
+    n_components: int = 2,
+    recording: Recording | None = None,
+    labels: Any = None,
+    attrs: dict[str, Any] | None = None,
+    progress: bool = True,
+    **settings: Any,
+) -> xr.DataTree:
+    """Embed data by UMAP and return the trace of the run.
+
+    Parameters
+    ----------
+    X, n_neighbors, metric, metric_kwds, exact
+        As for `neighbors`.
+    local_connectivity, set_op_mix_ratio
+        As for `fuzzy_graph`.
+    min_dist, spread
+        As for `fit_curve`.
+    init, n_components
+        As for `initial_layout`.
+    recording : Recording, optional
+        By default 21 epochs with the three instruments degree, binarisation and loss (the loss, which
+        sums over all pairs at each recorded epoch, up to 20,000 points).
+    labels, attrs, progress
+        As for `run`.
+    **settings
+        Of `Descent`: n_epochs, learning_rate, negative_sample_rate, repulsion_strength, streams, push_tail, seed (which
+        also seeds neighbours and start).
+
+    Returns
+    -------
+    xarray.DataTree
+        The layout after the last epoch is trace["layouts"]["Y"][-1].
+
+    Raises
+    ------
+    TypeError, ValueError
+        As the functions named.
+    """
+    descent, curve = Descent(**settings), fit_curve(min_dist, spread)
+    data = checked_data(X)
+    with Progress(progress) as report:
+        found = neighbors(
+            data, n_neighbors, metric=metric, metric_kwds=metric_kwds, exact=exact, seed=descent.seed, report=report
+        )
+    graph = fuzzy_graph(found, local_connectivity=local_connectivity, set_op_mix_ratio=set_op_mix_ratio)
+    mu = prune(graph, descent.epochs_for(graph.n_vertices))
+    coordinates = None if metric == "precomputed" else data
+    start = initial_layout(mu, init, X=coordinates, n_components=n_components, seed=descent.seed)
+    origin = {"metric": metric, "min_dist": min_dist, "spread": spread, "init": init if isinstance(init, str) else "array"}
+    graph_settings = {"local_connectivity": local_connectivity, "set_op_mix_ratio": set_op_mix_ratio}
+    described = origin | graph_settings | {"data_sha256": data_sha256(data)} | (attrs or {})
+    recording = recording or Recording(observers=default_observers(graph.n_vertices))
+    return run(graph, curve, descent, start, recording, labels=labels, attrs=described, progress=progress)
+
+
+def default_observers(n_vertices: int) -> list[Observer]:
+    """The three instruments of the mission; without the loss where it would take longer than the run."""
+    observers: list[Observer] = [DegreeObserver(), BinarisationObserver()]
+    return [*observers, LossObserver()] if n_vertices <= LOSSES_UP_TO else observers
+
+
+def data_sha256(data: Any) -> str:
+    """SHA-256 of checked data: of its float64 values, row after row (of a sparse matrix: indptr, indices, values)."""
+    digest = hashlib.sha256()
+    parts = (data.indptr, data.indices, data.data) if scipy.sparse.issparse(data) else (data,)
+    for part in parts:
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()
