@@ -217,9 +217,9 @@ def test_layout__keeps_the_digits_of_one_minus_q_where_q_rounds_to_one():
     # a = b = 1, d = 1e-9: 1 - q = 1e-18 to 1e-18 relative, h = w (1 - ln w) to the order w^2
     graph = graph_from_csr(np.array([[0, 0.5], [0.5, 0]]))
     measured = layout_binarisation(graph, np.array([[0.0, 0.0], [1e-9, 0.0]]), Curve(1.0, 1.0))
-    assert measured.entropy == pytest.approx(1e-18 * (1 - np.log(1e-18)), rel=1e-12)
+    assert measured.entropy == pytest.approx(1e-18 * (1 - np.log(1e-18)), rel=1e-12, abs=0)
     assert measured.entropy_ratio == pytest.approx(1.0, abs=ROUNDING)
-    assert measured.variance == pytest.approx(1e-18, rel=1e-12)
+    assert measured.variance == pytest.approx(1e-18, rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize("Y", [np.zeros((79, 2)), np.zeros((81, 2)), np.zeros(80)])

@@ -211,7 +211,8 @@ def fake_epoch(number, attractions, repulsions):
 
 def test_realised_degree__of_the_schedule_is_the_degree_but_for_the_floor():
     X = np.random.default_rng(1).normal(size=(60, 3))
-    n_epochs, mu = 50, prune(fuzzy_graph(neighbors(X, 10)), 50)
+    halved = graph_from_csr(fuzzy_graph(neighbors(X, 10)).to_csr() / 2)  # so that max mu is not 1
+    n_epochs, mu = 50, prune(halved, 50)
     observer, nothing = DegreeObserver(), np.zeros(60, dtype=np.int64)
     arrays = observer.start(mu, fit_curve(), Descent(n_epochs=n_epochs))
     for number, due in enumerate(ref.due(mu.weight, n_epochs), start=1):

@@ -138,9 +138,7 @@ def test_readme__has_examples_that_run(tmp_path, monkeypatch):
     readme = ROOT / "README.md"
     if not readme.exists():
         pytest.skip("there is no README.md")
-    blocks = re.findall(
-        r"^```python\n(.*?)^```", readme.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    )
+    blocks = re.findall(r"^```python\n(.*?)^```", readme.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     assert blocks
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")

@@ -94,8 +94,7 @@ def test_cache__forgets_a_kernel_when_another_file_that_it_calls_changes(tmp_pat
     (package / "__init__.py").touch()
     shutil.copy(module.__file__, package / "jit.py")
     (package / "outer.py").write_text(
-        "from package.jit import jit\nfrom package.inner import inner\n\n\n"
-        "@jit\ndef outer(x):\n    return inner(x)\n"
+        "from package.jit import jit\nfrom package.inner import inner\n\n\n@jit\ndef outer(x):\n    return inner(x)\n"
     )
     inner = "from package.jit import jit\n\n\n@jit\ndef inner(x):\n    return x + {}\n"
     (package / "inner.py").write_text(inner.format(1.0))

@@ -99,9 +99,7 @@ def test_pair_sums__have_the_same_bits_for_any_number_of_threads(any_number_of_t
 
 
 def test_pair_sums__take_differences_in_float64():
-    Y = (points(20) * 1e-3 + 1e4).astype(
-        np.float32
-    )  # in float32 the squares of these differences lose digits
+    Y = (points(20) * 1e-3 + 1e4).astype(np.float32)  # in float32 the squares of these differences lose digits
     single = pair_sums(Y, "repulsion", np.ones(20), UMAP)
     double = pair_sums(Y.astype(np.float64), "repulsion", np.ones(20), UMAP)
     np.testing.assert_array_equal(single.values, double.values)
@@ -147,9 +145,7 @@ def test_pair_sums__of_coincident_points_take_finite_limits_and_leave_out_infini
     expected = [far["attraction"], far["repulsion"], 2 + far["similarity"]]
     # Equal up to the rounding of one logarithm and one exponential.
     np.testing.assert_allclose(sums.values[0, :3, 0], expected, rtol=1e-14)
-    np.testing.assert_allclose(
-        sums.values[0, 3, 0], -2 * math.log(CLIP) + far["repulsion_clipped"], rtol=1e-14
-    )
+    np.testing.assert_allclose(sums.values[0, 3, 0], -2 * math.log(CLIP) + far["repulsion_clipped"], rtol=1e-14)
     np.testing.assert_array_equal(sums.n_coincident, [2, 2, 2, 0])
 
 

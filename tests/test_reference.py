@@ -26,9 +26,7 @@ def dense(arrays, name, n):
 @pytest.mark.parametrize("case", CASES)
 def test_graph__is_umap_learns(golden, case):
     arrays = {
-        key.removeprefix(f"{case}_"): value
-        for key, value in golden("graph").items()
-        if key.startswith(f"{case}_")
+        key.removeprefix(f"{case}_"): value for key, value in golden("graph").items() if key.startswith(f"{case}_")
     }
     indices, distances = arrays["indices"].astype(int), arrays["distances"].astype(np.float64)
     n, k = len(indices), int(arrays["k"])
@@ -236,9 +234,7 @@ def test_run__stays_with_umap_learn_and_draws_exactly_what_it_draws(golden):
     n_epochs, rate = int(arrays["n_epochs"]), float(arrays["learning_rate"])
     negatives = float(arrays["negative_sample_rate"])
     drawn, differences = [], []
-    for number, Y, listed, _ in ref.descend(
-        golden_mu(arrays), curve, arrays["start"], draw, n_epochs, rate, negatives
-    ):
+    for number, Y, listed, _ in ref.descend(golden_mu(arrays), curve, arrays["start"], draw, n_epochs, rate, negatives):
         n_attractions = sum(update[3] < 0 for update in listed)
         drawn.append((n_attractions, len(listed) - n_attractions))
         if number < len(arrays["layouts"]):

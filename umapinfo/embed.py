@@ -78,13 +78,24 @@ def embed(
     data = checked_data(X)
     with Progress(progress) as report:
         found = neighbors(
-            data, n_neighbors, metric=metric, metric_kwds=metric_kwds, exact=exact, seed=descent.seed, report=report
+            data,
+            n_neighbors,
+            metric=metric,
+            metric_kwds=metric_kwds,
+            exact=exact,
+            seed=descent.seed,
+            report=report,
         )
     graph = fuzzy_graph(found, local_connectivity=local_connectivity, set_op_mix_ratio=set_op_mix_ratio)
     mu = prune(graph, descent.epochs_for(graph.n_vertices))
     coordinates = None if metric == "precomputed" else data
     start = initial_layout(mu, init, X=coordinates, n_components=n_components, seed=descent.seed)
-    origin = {"metric": metric, "min_dist": min_dist, "spread": spread, "init": init if isinstance(init, str) else "array"}
+    origin = {
+        "metric": metric,
+        "min_dist": min_dist,
+        "spread": spread,
+        "init": init if isinstance(init, str) else "array",
+    }
     graph_settings = {"local_connectivity": local_connectivity, "set_op_mix_ratio": set_op_mix_ratio}
     described = origin | graph_settings | {"data_sha256": data_sha256(data)} | (attrs or {})
     recording = recording or Recording(observers=default_observers(graph.n_vertices))

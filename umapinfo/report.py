@@ -62,19 +62,39 @@ def _title(trace: xr.DataTree, graph: Graph) -> str:
 def _degree_lines(graph: Graph) -> list[Line]:
     found = degree(graph)
     lines = [
-        Line("neighbours a vertex", f"{found.n_adjacent.mean():.2f}", f"{found.n_adjacent.min()} to {found.n_adjacent.max()}")
+        Line(
+            "neighbours a vertex",
+            f"{found.n_adjacent.mean():.2f}",
+            f"{found.n_adjacent.min()} to {found.n_adjacent.max()}",
+        )
     ]
     if found.row_mass is not None and found.row_excess is not None and found.pinned is not None:
         pinned = np.abs(found.row_excess[found.pinned]).max(initial=0.0)
         lines += [
-            Line("row mass sum_j p_{j|i}", f"{found.row_mass.mean():.4f}", f"log2 k = {found.log2_k:.4f}, the target of each row"),
-            Line("largest gap of a pinned row", f"{pinned:.1e}", f"under 1e-4; {(~found.pinned).sum()} rows floored or tied exceed it"),
+            Line(
+                "row mass sum_j p_{j|i}",
+                f"{found.row_mass.mean():.4f}",
+                f"log2 k = {found.log2_k:.4f}, the target of each row",
+            ),
+            Line(
+                "largest gap of a pinned row",
+                f"{pinned:.1e}",
+                f"under 1e-4; {(~found.pinned).sum()} rows floored or tied exceed it",
+            ),
         ]
     if found.is_union and found.mean_lower is not None and found.mean_upper is not None and found.log2_k:
         ratio = found.mean_degree / found.log2_k
         lines += [
-            Line("mean degree", f"{found.mean_degree:.4f}", f"bounds {found.mean_lower:.4f} to {found.mean_upper:.4f}"),
-            Line("mean degree / log2 k", f"{ratio:.3f}", "1.4 to 1.85 usually: log2 k is the lower bound, not the degree"),
+            Line(
+                "mean degree",
+                f"{found.mean_degree:.4f}",
+                f"bounds {found.mean_lower:.4f} to {found.mean_upper:.4f}",
+            ),
+            Line(
+                "mean degree / log2 k",
+                f"{ratio:.3f}",
+                "1.4 to 1.85 usually: log2 k is the lower bound, not the degree",
+            ),
             Line("reciprocity of the lists", f"{found.reciprocity:.3f}", "1: mutual neighbours; low: hubs"),
         ]
     else:
@@ -86,7 +106,7 @@ def _binarisation_lines(mu: Graph, descent: Descent, trace: xr.DataTree) -> list
     measured = {
         "p": graph_binarisation(mu),
         "target nu*": target_binarisation(mu, descent),
-        "q": layout_binarisation(mu, trace["layouts"]["Y"].values[-1], curve_of(trace)),
+        "q": layout_binarisation(mu, trace["layouts"].to_dataset()["Y"].values[-1], curve_of(trace)),
     }
     lines = []
     for name, found in measured.items():
@@ -97,7 +117,7 @@ def _binarisation_lines(mu: Graph, descent: Descent, trace: xr.DataTree) -> list
 
 
 def _loss_lines(mu: Graph, descent: Descent, trace: xr.DataTree) -> list[Line]:
-    recorded = trace["epochs"]
+    recorded = trace["epochs"].to_dataset()
     if "bce" not in recorded:
         return [Line("losses", "not recorded", "record them with umapinfo.measures.loss.LossObserver")]
     last = {str(name): values.values[-1] for name, values in recorded.data_vars.items()}
@@ -107,9 +127,21 @@ def _loss_lines(mu: Graph, descent: Descent, trace: xr.DataTree) -> list[Line]:
     change = _late_change(recorded["epoch"].values, effective)
     settled = "settled" if abs(change) < SETTLED else "not settled: more epochs change it"
     lines = [
-        Line("purported BCE (UMAP's paper)", f"{last['bce']:.6g}", f"target {levels.purported_target:.6g}; constant q {levels.purported_constant:.6g}"),
-        Line("purported KL = BCE - H", f"{last['kl']:.6g}", f"H = {last['entropy']:.6g} is constant; KL - BCE + H <= {residual:.1e}"),
-        Line("effective BCE (what was descended)", f"{last['effective_bce']:.6g}", f"target {levels.effective_target:.6g}; start {effective[0]:.6g}"),
+        Line(
+            "purported BCE (UMAP's paper)",
+            f"{last['bce']:.6g}",
+            f"target {levels.purported_target:.6g}; constant q {levels.purported_constant:.6g}",
+        ),
+        Line(
+            "purported KL = BCE - H",
+            f"{last['kl']:.6g}",
+            f"H = {last['entropy']:.6g} is constant; KL - BCE + H <= {residual:.1e}",
+        ),
+        Line(
+            "effective BCE (what was descended)",
+            f"{last['effective_bce']:.6g}",
+            f"target {levels.effective_target:.6g}; start {effective[0]:.6g}",
+        ),
         Line("effective BCE, last tenth", f"{change:+.1%}", settled),
     ]
     if last["bce"] > levels.purported_constant:

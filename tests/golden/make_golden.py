@@ -134,9 +134,7 @@ def rng_states(random, size):
 
 def streams_golden():
     random = np.random.default_rng(1)
-    Y = np.concatenate([[[0.0, 1.0], [-0.0, 1.0], [10.0, 0.0]], random.normal(size=(7, 2))]).astype(
-        np.float32
-    )
+    Y = np.concatenate([[[0.0, 1.0], [-0.0, 1.0], [10.0, 0.0]], random.normal(size=(7, 2))]).astype(np.float32)
     rng_state = rng_states(random, 3)
     seeded = states(Y, rng_state)
     current = seeded.copy()
@@ -185,9 +183,7 @@ def entries_golden(n_cases=400, n_vertices=6):
     before = (scale * random.normal(size=(n_cases, n_vertices, 2))).astype(np.float32)
     same = random.random(n_cases) < 0.2
     before[same, 3] = before[same, 2]
-    head, tail = np.array([random.choice(n_vertices, 2, replace=False) for _ in range(n_cases)]).T.astype(
-        np.int32
-    )
+    head, tail = np.array([random.choice(n_vertices, 2, replace=False) for _ in range(n_cases)]).T.astype(np.int32)
     seeds = rng_states(random, (n_cases, 3))
     gamma = random.choice([1.0, 0.5, 2.0], size=n_cases)
     after, one = before.copy(), np.ones(1)
@@ -229,9 +225,7 @@ def layout_call(X, p, n_epochs, init, learning_rate, negative_sample_rate):
             densmap_kwds={},
             output_dens=False,
         )
-    return (
-        signature(optimize_layout_euclidean).bind(*layout.call_args.args, **layout.call_args.kwargs).arguments
-    )
+    return signature(optimize_layout_euclidean).bind(*layout.call_args.args, **layout.call_args.kwargs).arguments
 
 
 def run_golden(n_epochs=200, n_recorded=20, learning_rate=0.01, negative_sample_rate=5.0):

@@ -21,7 +21,9 @@ def checked_data(X: Any) -> Any:
     if data.dtype.kind not in "biuf":
         raise TypeError(f"X: expected real numbers, got dtype {data.dtype}; convert it with astype(float)")
     if data.ndim != 2:
-        raise ValueError(f"X: expected shape [n, n_features], got {data.ndim} dimension(s) of shape {data.shape}; reshape it")
+        raise ValueError(
+            f"X: expected shape [n, n_features], got {data.ndim} dimension(s) of shape {data.shape}; reshape it"
+        )
     if data.shape[0] < 2 or data.shape[1] < 1:
         raise ValueError(f"X: expected at least 2 rows and 1 column, got shape {data.shape}")
     if scipy.sparse.issparse(data):
@@ -57,11 +59,14 @@ def checked_precomputed(D: Any) -> Any:
         raise ValueError(f"precomputed distances: expected a square matrix, got shape {data.shape}")
     values = data.data if scipy.sparse.issparse(data) else data
     if values.size and values.min() < 0:
-        raise ValueError(f"precomputed distances: expected values >= 0, got {values.min()}; pass distances, not similarities")
+        raise ValueError(
+            f"precomputed distances: expected values >= 0, got {values.min()}; pass distances, not similarities"
+        )
     asymmetry = abs(data - data.T).max()
     if values.size and asymmetry > 1e-6 * values.max():
         raise ValueError(
-            f"precomputed distances: expected a symmetric matrix, got entries that differ by {asymmetry:.3g} from their mirror "
+            f"precomputed distances: expected a symmetric matrix, got entries that differ by {asymmetry:.3g} "
+            f"from their mirror "
             "image; use neighbors_from_lists for directed neighbour lists"
         )
     return data

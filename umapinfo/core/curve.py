@@ -36,7 +36,8 @@ def checked_curve(curve: Curve) -> Curve:
         raise TypeError(f"curve: expected a Curve(a, b, c=0), got {curve!r}; make one with fit_curve()") from None
     if not (a > 0 and b > 0 and c >= 0 and math.isfinite(a + b + c)):
         raise ValueError(
-            f"curve: expected finite a > 0, b > 0, c >= 0, got a={a}, b={b}, c={c}; fit_curve(min_dist, spread) gives UMAP's"
+            f"curve: expected finite a > 0, b > 0, c >= 0, got a={a}, b={b}, c={c}; fit_curve(min_dist, spread) "
+            f"gives UMAP's"
         )
     return Curve(a, b, c)
 

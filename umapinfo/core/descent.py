@@ -7,10 +7,12 @@ An attraction of head i and tail j moves both by alpha times the clipped force, 
 tail with push_tail).  With Delta = y_i - y_j, s = |Delta|^2 and u = a s^b:
 
     attraction of i   -2 (u b / s) / (1 + c + u) Delta                       = -d/dy_i softplus(-theta)
-    repulsion of i     2 gamma b / (0.001 + s) * r / (1 + c + u) Delta       = -d/dy_i gamma softplus(theta), but for 0.001,
+    repulsion of i     2 gamma b / (0.001 + s) * r / (1 + c + u) Delta       = -d/dy_i gamma softplus(theta), but for
+    0.001,
                        r = u / (c + u), which is 1 for UMAP's c = 0
 
-each coordinate of the force clipped to +-4 before alpha.  The 0.001 and the clip belong to no loss.  A self-draw or a coincident
+each coordinate of the force clipped to +-4 before alpha.  The 0.001 and the clip belong to no loss.  A self-draw or a
+coincident
 pair moves nothing.  Distances are float32, forces float64, positions float32: umap-learn 0.5.12's arithmetic
 (layouts.py) without its fastmath.
 """
@@ -25,7 +27,15 @@ from numpy.typing import NDArray
 from umapinfo.core.checks import check_finite
 from umapinfo.core.curve import Curve, checked_curve
 from umapinfo.core.graph import Graph
-from umapinfo.core.schedule import ATTRACTION, UPDATE, Descent, due_times, list_updates, schedule, update_buffer
+from umapinfo.core.schedule import (
+    ATTRACTION,
+    UPDATE,
+    Descent,
+    due_times,
+    list_updates,
+    schedule,
+    update_buffer,
+)
 from umapinfo.core.streams import initial_streams
 from umapinfo.jit import jit
 
@@ -119,7 +129,8 @@ def epochs(
 ) -> Iterator[Epoch]:
     """The loop: applies epoch after epoch to `state`, up to n_epochs, and yields each.
 
-    Leaving the loop stops the run; an interrupt (Ctrl-C) leaves `state` at a whole epoch, from which another call goes on
+    Leaving the loop stops the run; an interrupt (Ctrl-C) leaves `state` at a whole epoch, from which another call goes
+    on
     with the same bits.
 
     Parameters
@@ -153,7 +164,16 @@ def epochs(
         try:
             for updates in list_updates(plan, due, number, descent, state.streams, graph.n_vertices, buffer):
                 delta = np.empty((len(updates), state.Y.shape[1]), np.float32) if number in keep_updates else None
-                apply_updates(updates, state.Y, curve, alpha, descent.repulsion_strength, descent.push_tail, counts, delta)
+                apply_updates(
+                    updates,
+                    state.Y,
+                    curve,
+                    alpha,
+                    descent.repulsion_strength,
+                    descent.push_tail,
+                    counts,
+                    delta,
+                )
                 if delta is not None:
                     kept.append((updates.copy(), delta))
             state.epoch = number
@@ -192,7 +212,7 @@ def apply_updates(
         if delta is not None:
             for axis in range(Y.shape[1]):
                 delta[t, axis] = Y[head, axis] - Y[tail, axis]
-        moved = d2 > 0.0
+        moved = bool(d2 > 0.0)
         if moved and attraction:
             move(Y, head, tail, attraction_factor(d2, curve), alpha, True)
         elif moved:
@@ -221,7 +241,7 @@ def attraction_factor(d2: np.float32, curve: Curve) -> float:
 
 @jit
 def repulsion_factor(d2: np.float32, curve: Curve, gamma: float) -> float:
-    """2 gamma b / (0.001 + s) r / (1 + c + a s^b), r = a s^b / (c + a s^b): times Delta, the force on a repulsion's head."""
+    """2 gamma b / (0.001 + s) r / (1 + c + a s^b), r = a s^b / (c + a s^b): times Delta, the force on its head."""
     scaled = curve.a * pow(d2, curve.b)
     factor = 2.0 * gamma * curve.b / ((SOFTENING + d2) * (1.0 + curve.c + scaled))
     return factor if curve.c == 0.0 else factor * scaled / (curve.c + scaled)

@@ -14,7 +14,6 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 
-
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Directed memberships p_{j|i} = exp(-max(0, d_ij - rho_i) / sigma_i) on the neighbour lists, self not listed.
@@ -79,7 +78,7 @@ class Graph:
     @cached_property
     def degree(self) -> NDArray[np.float64]:
         """Degrees d_i = sum_j weight_ij, summed in float64."""
-        return np.bincount(self.heads, weights=self.weight, minlength=self.n_vertices)
+        return np.asarray(np.bincount(self.heads, weights=self.weight, minlength=self.n_vertices), np.float64)
 
     def to_csr(self) -> Any:
         """A new scipy.sparse.csr_matrix of the weights in float64."""
@@ -120,7 +119,8 @@ def graph_from_csr(P: Any) -> Graph:
     if wrong.any():
         row = np.searchsorted(csr.indptr, np.argmax(wrong), side="right") - 1
         raise ValueError(
-            f"graph: expected probabilities in [0, 1], got {csr.data[wrong][0]} in row {row}; divide by the largest weight"
+            f"graph: expected probabilities in [0, 1], got {csr.data[wrong][0]} in row {row}; divide by the "
+            f"largest weight"
         )
     if csr.diagonal().any():
         raise ValueError("graph: expected a zero diagonal, got self-loops; remove them with P.setdiag(0)")

@@ -1,6 +1,7 @@
 """Starts of the descent: spectral (on disconnected graphs too), pca, random, or an array.
 
-Every start is rescaled to [0, 10] along each axis, as umap-learn does, and here alone.  Deviations from umap-learn 0.5.12
+Every start is rescaled to [0, 10] along each axis, as umap-learn does, and here alone.  Deviations from umap-learn
+0.5.12
 (spectral.py): the eigenvectors are those of the largest eigenvalues of D^-1/2 W D^-1/2 (the same vectors, found faster
 than the smallest of the Laplacian), an eigensolver that does not converge is followed by LOBPCG and not by a random
 start, and more than 2 d components are placed by the principal components of their centroids.
@@ -140,7 +141,9 @@ def _spectral(W: Any, X: Any, d: int, random: np.random.Generator) -> NDArray[np
     return layout
 
 
-def _part_centres(X: Any, labels: NDArray[Any], n_parts: int, d: int, random: np.random.Generator) -> NDArray[np.float64]:
+def _part_centres(
+    X: Any, labels: NDArray[Any], n_parts: int, d: int, random: np.random.Generator
+) -> NDArray[np.float64]:
     """Distinct centres of components: +- unit axes for few, else principal components of the centroids, else random."""
     if n_parts <= 2 * d:
         half = np.eye(d)[: (n_parts + 1) // 2]
@@ -179,8 +182,10 @@ def _eigenvectors(W: Any, d: int, random: np.random.Generator) -> NDArray[np.flo
     return vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(d)])
 
 
-def _sparse_eigenvectors(M: Any, first: NDArray[np.float64], d: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """The d eigenvectors after the first, by ascending eigenvalue; by Lanczos, or LOBPCG where that does not converge."""
+def _sparse_eigenvectors(
+    M: Any, first: NDArray[np.float64], d: int, random: np.random.Generator
+) -> NDArray[np.float64]:
+    """The d eigenvectors after the first, by ascending eigenvalue: Lanczos, or LOBPCG where it does not converge."""
     n = M.shape[0]
     lanczos_vectors = min(n - 1, max(2 * d + 3, int(np.sqrt(n))))
     try:

@@ -21,6 +21,7 @@ import math
 import numpy as np
 import scipy.sparse
 from numba import prange
+from numpy.typing import NDArray
 
 from umapinfo.core.graph import Graph, Rows, csr_graph
 from umapinfo.core.neighbors import Neighbors
@@ -71,7 +72,14 @@ def directed_rows(neighbors: Neighbors, local_connectivity: float = 1.0) -> Rows
     fill_rows(neighbors.distances, local_connectivity, rho, sigma, floored, tied, membership)
     indptr = np.arange(0, n * listed + 1, listed, dtype=np.int64)
     return Rows(
-        indptr, neighbors.indices.ravel(), neighbors.distances.ravel(), membership.ravel(), rho, sigma, floored, tied
+        indptr,
+        neighbors.indices.ravel(),
+        neighbors.distances.ravel(),
+        membership.ravel(),
+        rho,
+        sigma,
+        floored,
+        tied,
     )
 
 
@@ -94,10 +102,8 @@ def fill_rows(
         row = distances[i] * np.float32(1.0 / scale)
         nearest = row_rho(row, local_connectivity)
         width = search_sigma(row, nearest, target)
-        if nearest > 0.0:
-            floor = FLOOR * mean_with_self(row, listed + 1)
-        else:
-            floor = FLOOR * global_mean / scale
+        mean = mean_with_self(row, listed + 1) if nearest > 0.0 else global_mean / scale
+        floor = FLOOR * mean
         floored[i] = width < floor
         if floored[i]:
             width = np.float32(floor)
@@ -111,16 +117,16 @@ def fill_rows(
 
 
 @jit
-def mean_with_self(distances: Floats, count: int) -> float:
-    """Mean of float32 distances and of the self-distances 0 that umap-learn's lists hold; summed in float32 as there."""
+def mean_with_self(distances: Floats, count: int) -> np.float64:
+    """Mean of float32 distances and of the self-distances 0 of umap-learn's lists, summed in float32 as there."""
     total = np.float32(0.0)
     for distance in distances:
         total += distance
-    return total / count
+    return np.float64(total / count)
 
 
 @jit
-def search_scale(mean: float) -> float:
+def search_scale(mean: np.float64) -> float:
     """The power of two that brings an extreme mean distance to [1, 2); 1 for ordinary ones, whose bits stay."""
     if mean == 0.0 or 2.0**-20 <= mean <= 2.0**20:
         return 1.0

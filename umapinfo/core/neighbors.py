@@ -19,9 +19,10 @@ from umapinfo.jit import parallel_jit
 EXACT_UP_TO = 4096  # points; umap-learn's own limit
 BLOCK_BYTES = 2**27  # of distances in memory at once
 SCIPY_NAMES = {
-    "euclidean": "euclidean", "l2": "euclidean", "manhattan": "cityblock", "l1": "cityblock", "cityblock": "cityblock",
-    "taxicab": "cityblock", "chebyshev": "chebyshev", "linfinity": "chebyshev", "linfty": "chebyshev", "linf": "chebyshev",
-}  # fmt: skip
+    **dict.fromkeys(("euclidean", "l2"), "euclidean"),
+    **dict.fromkeys(("manhattan", "l1", "cityblock", "taxicab"), "cityblock"),
+    **dict.fromkeys(("chebyshev", "linfinity", "linfty", "linf"), "chebyshev"),
+}
 
 Report = Callable[[str, int, int], None]
 
@@ -91,9 +92,7 @@ def neighbors(
     return _approximate(data, n_neighbors, metric, metric_kwds or {}, seed, report)
 
 
-def neighbors_from_lists(
-    indices: ArrayLike, distances: ArrayLike, n_neighbors: int | None = None
-) -> Neighbors:
+def neighbors_from_lists(indices: ArrayLike, distances: ArrayLike, n_neighbors: int | None = None) -> Neighbors:
     """Neighbour lists that exist already, in this package's form.
 
     Parameters
@@ -111,7 +110,8 @@ def neighbors_from_lists(
     Raises
     ------
     TypeError, ValueError
-        For shapes that differ, indices that are no integers in [0, n) or repeat in a row, distances not finite or negative.
+        For shapes that differ, indices that are no integers in [0, n) or repeat in a row, distances not finite or
+        negative.
     """
     lists, lengths = np.asarray(indices), np.asarray(distances)
     if lists.ndim != 2 or lists.shape != lengths.shape:
@@ -142,7 +142,8 @@ def check_n_neighbors(n_neighbors: int, n: int) -> None:
         raise TypeError(f"n_neighbors: expected an integer, got {n_neighbors!r}")
     if not 2 <= n_neighbors < n:
         raise ValueError(
-            f"n_neighbors: expected 2 <= n_neighbors < n = {n} (the point itself is counted), got {n_neighbors}; lower it"
+            f"n_neighbors: expected 2 <= n_neighbors < n = {n} (the point itself is counted), got "
+            f"{n_neighbors}; lower it"
         )
 
 
@@ -176,7 +177,9 @@ def _check_lists(indices: NDArray[Any], distances: NDArray[np.float32], n: int) 
         raise ValueError(f"neighbor lists: expected distances >= 0, got {distances[row, column]} in row {row}")
     repeated = (np.diff(np.sort(indices, axis=1), axis=1) == 0).any(axis=1)
     if repeated.any():
-        raise ValueError(f"neighbor lists: expected each neighbour once a row, got one twice in row {np.argmax(repeated)}")
+        raise ValueError(
+            f"neighbor lists: expected each neighbour once a row, got one twice in row {np.argmax(repeated)}"
+        )
 
 
 def _float32(distances: NDArray[Any]) -> NDArray[np.float32]:
@@ -210,7 +213,8 @@ def _from_precomputed(D: Any, n_neighbors: int) -> Neighbors:
         columns, values = columns[columns != i], values[columns != i]
         if len(columns) < listed:
             raise ValueError(
-                f"precomputed distances: expected at least {listed} stored neighbours a row, got {len(columns)} in row {i}; "
+                f"precomputed distances: expected at least {listed} stored neighbours a row, got {len(columns)} "
+                f"in row {i}; "
                 "lower n_neighbors or store more distances"
             )
         order = np.lexsort((columns, values))[:listed]
@@ -219,10 +223,15 @@ def _from_precomputed(D: Any, n_neighbors: int) -> Neighbors:
 
 
 def _exact(
-    data: Any, points: NDArray[Any], n_neighbors: int, metric: str, kwds: dict[str, Any], report: Report | None
+    data: Any,
+    points: NDArray[Any],
+    n_neighbors: int,
+    metric: str,
+    kwds: dict[str, Any],
+    report: Report | None,
 ) -> Neighbors:
     """The nearest neighbours of some points among all, by all distances, a block of rows at a time."""
-    n, listed = data.shape[0], n_neighbors - 1
+    listed = n_neighbors - 1
     indices, distances = np.empty((len(points), listed), np.int32), np.empty((len(points), listed))
     done = 0
     for block, D in _distance_blocks(data, points, metric, kwds):
@@ -248,7 +257,13 @@ def _distance_blocks(
             yield block, cdist(data[block], data, SCIPY_NAMES[metric])
         else:
             out = np.empty((len(block), len(data)))
-            _fill_distances(np.ascontiguousarray(data, np.float32), block, _metrics(False)[metric], tuple(kwds.values()), out)
+            _fill_distances(
+                np.ascontiguousarray(data, np.float32),
+                block,
+                _metrics(False)[metric],
+                tuple(kwds.values()),
+                out,
+            )
             yield block, out
 
 
@@ -272,7 +287,10 @@ def _nearest(D: NDArray[Any], points: NDArray[Any], listed: int) -> tuple[NDArra
 
 @parallel_jit
 def _fill_nearest(
-    D: NDArray[np.float64], points: NDArray[np.int64], indices: NDArray[np.int32], distances: NDArray[np.float64]
+    D: NDArray[np.float64],
+    points: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    distances: NDArray[np.float64],
 ) -> None:
     """Sorted lists of the smallest distances of each row, the point itself left out; ties to the smaller index."""
     listed = indices.shape[1]
@@ -283,7 +301,10 @@ def _fill_nearest(
                 continue
             place = min(held, listed - 1)
             while place > 0 and distances[row, place - 1] > D[row, j]:
-                distances[row, place], indices[row, place] = distances[row, place - 1], indices[row, place - 1]
+                distances[row, place], indices[row, place] = (
+                    distances[row, place - 1],
+                    indices[row, place - 1],
+                )
                 place -= 1
             distances[row, place], indices[row, place] = D[row, j], j
             held = min(held + 1, listed)
@@ -291,7 +312,11 @@ def _fill_nearest(
 
 @parallel_jit
 def _fill_distances(
-    X: NDArray[np.float32], block: NDArray[Any], distance: Any, arguments: tuple[Any, ...], out: NDArray[np.float64]
+    X: NDArray[np.float32],
+    block: NDArray[Any],
+    distance: Any,
+    arguments: tuple[Any, ...],
+    out: NDArray[np.float64],
 ) -> None:
     """Distances of a block's points to all, by one of PyNNDescent's dense metrics."""
     for row in prange(block.shape[0]):

@@ -1,10 +1,12 @@
 """The schedule: which entries are due in an epoch, and how many negative samples each then draws.
 
-An entry of weight mu is due every epochs_per_sample = max(mu) / mu epochs, first at that time; whenever it is drawn it also
+An entry of weight mu is due every epochs_per_sample = max(mu) / mu epochs, first at that time; whenever it is drawn it
+also
 draws int((epoch - next_negative) / epochs_per_negative) negative samples, epochs_per_negative = epochs_per_sample /
 negative_sample_rate (umap-learn 0.5.12, layouts.py).  In T epochs an entry is drawn about (T - 1) mu / max(mu) times.
 
-Epoch n of this package, 1 <= n <= T, is umap-learn's number n - 1: epoch 1 draws nothing.  Due times are float64 sums as
+Epoch n of this package, 1 <= n <= T, is umap-learn's number n - 1: epoch 1 draws nothing.  Due times are float64 sums
+as
 there, and can be rebuilt for any epoch.
 """
 
@@ -81,7 +83,7 @@ class Descent:
         return default_epochs(n_vertices) if self.n_epochs is None else self.n_epochs
 
     def alpha(self, number: int, n_epochs: int) -> float:
-        """Learning rate of epoch `number` (1 ... T): epochs 1 and 2 run at full rate, then 1 - (number - 2) / T of it."""
+        """Learning rate of epoch `number` (1 ... T): full in epochs 1 and 2, then 1 - (number - 2) / T of it."""
         return self.learning_rate * (1.0 - max(number - 2, 0) / n_epochs)
 
 
@@ -95,14 +97,14 @@ class Schedule(NamedTuple):
 
 
 class Due(NamedTuple):
-    """Next times at which each entry is due, and of its next negative sample: float64[n_entries], umap-learn's epochs."""
+    """Next times at which each entry is due, and of its next negative sample: float64[n_entries]."""
 
     sample: NDArray[np.float64]
     negative: NDArray[np.float64]
 
 
 def schedule(graph: Graph, descent: Descent) -> Schedule:
-    """The schedule of a pruned graph: every entry is due each max(mu) / mu epochs (float32 product as in umap-learn)."""
+    """The schedule of a pruned graph: every entry is due each max(mu) / mu epochs (product in float32)."""
     n_epochs = descent.epochs_for(graph.n_vertices)
     if graph.n_entries == 0 or n_epochs == 0:
         per_sample = np.full(graph.n_entries, np.inf)
@@ -187,7 +189,13 @@ def set_update(updates: NDArray[np.void], t: int, head: int, tail: int, entry: i
 
 
 def list_updates(
-    plan: Schedule, due: Due, epoch: int, descent: Descent, streams: NDArray[np.int64], n: int, buffer: NDArray[np.void]
+    plan: Schedule,
+    due: Due,
+    epoch: int,
+    descent: Descent,
+    streams: NDArray[np.int64],
+    n: int,
+    buffer: NDArray[np.void],
 ) -> Iterator[NDArray[np.void]]:
     """The updates of an epoch in order of application, a block at a time: live views of `buffer`.
 
@@ -196,7 +204,16 @@ def list_updates(
     first, room = 0, most_updates(descent)
     while first < len(plan.heads):
         listed, first = list_block(
-            plan, due, epoch, first, room, descent.streams == "counter", np.uint64(descent.seed), streams, n, buffer
+            plan,
+            due,
+            epoch,
+            first,
+            room,
+            descent.streams == "counter",
+            np.uint64(descent.seed),
+            streams,
+            n,
+            buffer,
         )
         yield buffer[:listed]
 

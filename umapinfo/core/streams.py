@@ -2,13 +2,16 @@
 
 Two kinds of streams:
 
-- "counter" (the default): vertex = draw(seed, epoch, entry, i), a pure function.  It does not depend on the layout, on threads
+- "counter" (the default): vertex = draw(seed, epoch, entry, i), a pure function.  It does not depend on the layout, on
+threads
   or on the order of updates, and can be recomputed instead of stored.  It is SplitMix64 (Steele, Lea and Flood,
-  OOPSLA 2014; mixing constants of Stafford's variant 13) evaluated at a counter: the key mixes seed and epoch, the counter is
+  OOPSLA 2014; mixing constants of Stafford's variant 13) evaluated at a counter: the key mixes seed and epoch, the
+  counter is
   entry * 2^20 + i.  The upper 53 bits become a vertex by multiplication, so that no vertex is
   favoured by more than n / 2^53.
 - "umap": umap-learn's, one Tausworthe state a vertex, seeded from three random integers plus the bits of the vertex's
-  first coordinate (0.5.12, layouts.py and utils.py).  For equality with umap-learn; most streams coincide in their first draw.
+  first coordinate (0.5.12, layouts.py and utils.py).  For equality with umap-learn; most streams coincide in their
+  first draw.
 """
 
 import numpy as np
@@ -39,15 +42,15 @@ def epoch_key(seed: np.uint64, epoch: int) -> np.uint64:
 
 
 @jit
-def counter_draw(key: np.uint64, entry: int, i: int, n: int) -> np.int64:
+def counter_draw(key: np.uint64, entry: int, i: int, n: int) -> int:
     """The vertex in [0, n) that the i-th negative sample of an entry draws in the epoch with that key."""
     counter = (np.uint64(entry) << DRAW_BITS) + np.uint64(i) + np.uint64(1)
     unit = np.float64(mix(key + counter * GOLDEN) >> np.uint64(11)) * TO_UNIT
-    return np.int64(unit * n)
+    return int(unit * n)
 
 
 @jit
-def tausworthe_draw(state: NDArray[np.int64], n: int) -> np.int64:
+def tausworthe_draw(state: NDArray[np.int64], n: int) -> int:
     """The vertex in [0, n) drawn from umap-learn's three-component Tausworthe state (int64[3]), which moves on."""
     low = np.int64(0xFFFFFFFF)
     s0, s1, s2 = state[0], state[1], state[2]
@@ -55,7 +58,7 @@ def tausworthe_draw(state: NDArray[np.int64], n: int) -> np.int64:
     s1 = (((s1 & 4294967288) << 4) & low) ^ ((((s1 << 2) & low) ^ s1) >> 25)
     s2 = (((s2 & 4294967280) << 17) & low) ^ ((((s2 << 3) & low) ^ s2) >> 11)
     state[0], state[1], state[2] = s0, s1, s2
-    return np.int64(np.int32(s0 ^ s1 ^ s2)) % n
+    return int(np.int32(s0 ^ s1 ^ s2)) % n
 
 
 def tausworthe_states(Y0: NDArray[np.float32], integers: NDArray[np.int64]) -> NDArray[np.int64]:

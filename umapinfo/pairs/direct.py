@@ -66,9 +66,7 @@ def fill_potentials(codes: np.ndarray, theta: np.ndarray, size: int, own: int, f
 
 
 @jit
-def fill_factor(
-    Y: np.ndarray, i: int, start: int, size: int, moment: int, axis: int, factor: np.ndarray
-) -> None:
+def fill_factor(Y: np.ndarray, i: int, start: int, size: int, moment: int, axis: int, factor: np.ndarray) -> None:
     """Fill entry `axis` of the flat Delta^(moment): 1, Delta or Delta Delta^T, Delta = y_i - y_j."""
     for t in range(size):
         factor[t] = 1.0

@@ -101,9 +101,7 @@ def checked_layout(Y: ArrayLike) -> NDArray[np.float64]:
     """The layout as contiguous float64[n, d]; errors name the first vertex that is not finite."""
     layout = numeric("layout Y", Y)
     if layout.ndim != 2 or 0 in layout.shape:
-        raise ValueError(
-            f"layout Y: expected shape (n, d), none 0, got {layout.shape}; give a row per vertex"
-        )
+        raise ValueError(f"layout Y: expected shape (n, d), none 0, got {layout.shape}; give a row per vertex")
     finite = np.isfinite(layout).all(axis=1)
     if not finite.all():
         vertex = int(np.argmin(finite))
@@ -142,9 +140,7 @@ def checked_weights(weights: ArrayLike, n_vertices: int) -> NDArray[np.float64]:
     finite = np.isfinite(columns).all(axis=1)
     if not finite.all():
         vertex = int(np.argmin(finite))
-        raise ValueError(
-            f"weights: expected finite numbers, got {columns[vertex]} at vertex {vertex}; repair them"
-        )
+        raise ValueError(f"weights: expected finite numbers, got {columns[vertex]} at vertex {vertex}; repair them")
     return columns
 
 

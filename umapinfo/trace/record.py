@@ -126,7 +126,10 @@ class _Recorder:
         self.numbers = epoch_numbers(recording.epochs, n_epochs, "epochs")
         self.checkpoints = epoch_numbers(recording.checkpoints, n_epochs, "checkpoints")
         self.updates = set(recording.updates) & set(epoch_numbers([*recording.updates], n_epochs, "updates").tolist())
-        self.ends = {"attractions": 2, "repulsions": 2 if descent.push_tail else 1}  # vertices that an update counts for
+        self.ends = {
+            "attractions": 2,
+            "repulsions": 2 if descent.push_tail else 1,
+        }  # vertices that an update counts for
         recorded = set(self.numbers.tolist()) if any(o.needs_updates for o in self.observers) else set()
         self.keep_updates = recorded | self.updates
         self.arrays = {o.name: o.start(mu, curve, descent) for o in self.observers}
@@ -147,7 +150,6 @@ class _Recorder:
             for observer in self.observers:
                 self.table.put("epoch", epoch.number, observer.values(self.arrays[observer.name], epoch))
             self.table.put("epoch", epoch.number, {"done": True})
-
 
     def _totals(self, epoch: Epoch) -> dict[str, int]:
         """Updates of the epoch by kind, scheduled and realised."""
@@ -182,7 +184,7 @@ def replay(trace: xr.DataTree, epoch: int) -> Epoch:
     n_epochs = int(trace.attrs["n_epochs"])
     if not 0 <= epoch <= n_epochs:
         raise ValueError(f"replay: expected an epoch in 0 ... {n_epochs}, got {epoch}")
-    saved = trace["checkpoints"]
+    saved = trace["checkpoints"].to_dataset()
     place = int(np.searchsorted(saved["checkpoint_epoch"].values, max(epoch, 1))) - 1
     state = State(
         saved["checkpoint_Y"].values[place].copy(),

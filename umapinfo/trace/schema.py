@@ -39,19 +39,28 @@ VARIABLES: dict[str, Variable] = {
         "rows",
         ("listed",),
         "float32",
-        {"distance": ("distance to the neighbour", "data units"), "membership": ("directed membership p_{j|i}", "1")},
+        {
+            "distance": ("distance to the neighbour", "data units"),
+            "membership": ("directed membership p_{j|i}", "1"),
+        },
     ),
     **_table(
         "rows",
         ("vertex",),
         "float32",
-        {"rho": ("distance of the nearest neighbour apart", "data units"), "sigma": ("bandwidth", "data units")},
+        {
+            "rho": ("distance of the nearest neighbour apart", "data units"),
+            "sigma": ("bandwidth", "data units"),
+        },
     ),
     **_table(
         "rows",
         ("vertex",),
         "bool",
-        {"floored": ("sigma was raised to its floor", "1"), "tied": ("neighbours at rho number log2 k or more", "1")},
+        {
+            "floored": ("sigma was raised to its floor", "1"),
+            "tied": ("neighbours at rho number log2 k or more", "1"),
+        },
     ),
     **_table("graph", ("vertex_bound",), "int64", {"indptr": ("first entry of each row", "1")}),
     **_table("graph", ("entry",), "int32", {"indices": ("tail of the entry", "vertex")}),
@@ -75,7 +84,10 @@ VARIABLES: dict[str, Variable] = {
     ),
     **_table("epochs", ("epoch",), "float64", {k: (f"purported {v[0]}", v[1]) for k, v in _LOSS.items()}),
     **_table(
-        "epochs", ("epoch",), "float64", {f"effective_{k}": (f"effective {v[0]}", v[1]) for k, v in _LOSS.items()}
+        "epochs",
+        ("epoch",),
+        "float64",
+        {f"effective_{k}": (f"effective {v[0]}", v[1]) for k, v in _LOSS.items()},
     ),
     **_table(
         "epochs",
@@ -99,7 +111,12 @@ VARIABLES: dict[str, Variable] = {
             "q_entropy_ratio": ("entropy of q over its maximum given the sums", "1"),
         },
     ),
-    **_table("epochs", ("epoch", "bin"), "int64", {"q_histogram": ("edges by similarity q, 20 bins on [0, 1]", "edges")}),
+    **_table(
+        "epochs",
+        ("epoch", "bin"),
+        "int64",
+        {"q_histogram": ("edges by similarity q, 20 bins on [0, 1]", "edges")},
+    ),
     **_table(
         "vertices",
         ("epoch", "vertex"),
@@ -132,14 +149,23 @@ VARIABLES: dict[str, Variable] = {
         },
     ),
     **_table(
-        "updates", ("update", "axis"), "float32", {"delta": ("Y[head] - Y[tail] before the update", "layout units")}
+        "updates",
+        ("update", "axis"),
+        "float32",
+        {"delta": ("Y[head] - Y[tail] before the update", "layout units")},
     ),
     **_table("checkpoints", ("checkpoint",), "int64", {"checkpoint_epoch": ("epoch of the checkpoint", "epoch")}),
     **_table(
-        "checkpoints", ("checkpoint", "vertex", "axis"), "float32", {"checkpoint_Y": ("layout", "layout units")}
+        "checkpoints",
+        ("checkpoint", "vertex", "axis"),
+        "float32",
+        {"checkpoint_Y": ("layout", "layout units")},
     ),
     **_table(
-        "checkpoints", ("checkpoint", "stream", "word"), "int64", {"streams": ("state of the random streams", "1")}
+        "checkpoints",
+        ("checkpoint", "stream", "word"),
+        "int64",
+        {"streams": ("state of the random streams", "1")},
     ),
     **_table("labels", ("vertex",), "", {"label": ("label of the vertex", "1")}),
 }

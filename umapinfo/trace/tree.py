@@ -47,7 +47,9 @@ class Table:
     def _allocate(self, dim: str, values: dict[str, Any]) -> None:
         for name, value in values.items():
             if name in self.arrays:
-                raise ValueError(f"observers: expected each variable from one observer, got {name!r} from two; rename it")
+                raise ValueError(
+                    f"observers: expected each variable from one observer, got {name!r} from two; rename it"
+                )
             shape = np.shape(value)
             row = variable(name, shape, *self._sizes)
             if dim == "checkpoint" and name not in VARIABLES:
@@ -61,7 +63,8 @@ class Table:
 
     def add_updates(self, epoch: Epoch) -> None:
         """Keep an epoch's updates and differences."""
-        assert epoch.updates is not None and epoch.delta is not None
+        assert epoch.updates is not None
+        assert epoch.delta is not None
         number = np.full(len(epoch.updates), epoch.number, np.int32)
         self.updates.append(
             {"update_epoch": number, "delta": epoch.delta, "update_entry": epoch.updates["entry"]}
@@ -78,7 +81,7 @@ def trace_tree(
     labels: Any,
     attrs: dict[str, Any],
 ) -> xr.DataTree:
-    """The DataTree of a run: groups and variables as in `umapinfo.trace.schema`, settings and versions as attributes."""
+    """The DataTree of a run: variables as in `umapinfo.trace.schema`, settings and versions as attributes."""
     groups: dict[str, dict[str, xr.Variable]] = {name: {} for name in GROUPS}
 
     def add(name: str, values: Any, row: Variable | None = None) -> None:
@@ -101,7 +104,9 @@ def trace_tree(
     add("checkpoint_epoch", table.numbers["checkpoint"])
     for name in table.updates[0] if table.updates else ():
         add(name, np.concatenate([part[name] for part in table.updates]))
-    datasets = {f"/{name}": _dataset(variables, table.numbers["epoch"]) for name, variables in groups.items() if variables}
+    datasets = {
+        f"/{name}": _dataset(variables, table.numbers["epoch"]) for name, variables in groups.items() if variables
+    }
     root = xr.Dataset(attrs=_attributes(graph, curve, settings) | attrs)
     return xr.DataTree.from_dict({"/": root} | datasets)
 
@@ -138,10 +143,11 @@ def _version(package: str) -> str:
 
 def graph_of(trace: xr.DataTree) -> Graph:
     """The graph p of a trace, with its rows if it has them; `prune(graph, trace.attrs["n_epochs"])` is mu."""
-    stored, rows = trace["graph"], None
+    stored, rows = trace["graph"].to_dataset(), None
     if "rows" in trace:
-        parts = {name: trace["rows"][name].values for name in Rows.__dataclass_fields__ if name != "indptr"}
-        rows = Rows(indptr=trace["rows"]["row_indptr"].values, **parts)
+        directed = trace["rows"].to_dataset()
+        parts = {name: directed[name].values for name in Rows.__dataclass_fields__ if name != "indptr"}
+        rows = Rows(indptr=directed["row_indptr"].values, **parts)
     arrays = {name: stored[name].values for name in ("indptr", "indices", "weight")}
     return Graph(**arrays, n_neighbors=trace.attrs.get("n_neighbors"), rows=rows)
 
