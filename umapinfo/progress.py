@@ -1,5 +1,6 @@
 """How far a long computation is, shown where it takes long enough to wonder."""
 
+import sys
 import warnings
 from types import TracebackType
 from typing import Any
@@ -45,7 +46,9 @@ class Progress:
         bar = self._bar
         if bar is None or bar.desc != stage or bar.total != total or done < bar.n:
             self.close()
-            bar = self._bar = tqdm(total=total, leave=False, delay=self._delay)
+            # In a log every line of a bar stays: one in ten seconds is enough there.
+            interval = 0.1 if sys.stderr.isatty() else 10.0
+            bar = self._bar = tqdm(total=total, leave=False, delay=self._delay, mininterval=interval)
             bar.set_description_str(stage, refresh=False)
         bar.update(done - bar.n)
         if done >= total:

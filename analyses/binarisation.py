@@ -1,0 +1,90 @@
+"""Are UMAP's edge probabilities Boolean, and does it find a binarised graph?
+
+The probabilities p are not Boolean: they carry most of the entropy that their sums allow (C25).  Negative sampling aims at
+nu* = mu / (mu + gamma m (d_i + d_j) / 2n), which is binary only for large n (C1); the layout's own q is another matter again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from _script import Script, main
+from matplotlib.axes import Axes
+
+from umapinfo import curve_of, descent_of, graph_of, prune
+from umapinfo.measures.binarisation import (
+    Binarisation,
+    graph_binarisation,
+    layout_binarisation,
+    row_binarisation,
+    target_binarisation,
+)
+from umapinfo.plot import PALETTE
+
+LABELS = {"p": "probabilities $p$", "target": "target $\\nu^*$", "q": "layout $q$"}
+LINES = {"p": "--", "target": "-.", "q": "-"}
+
+
+def quantity(trace: xr.DataTree) -> xr.Dataset:
+    """Histograms of p, the target and q over the edges, and the binarisation of q along training."""
+    graph, descent, epochs = graph_of(trace), descent_of(trace), trace["epochs"].to_dataset()
+    mu = prune(graph, trace.attrs["n_epochs"])
+    measured = {
+        "rows": row_binarisation(graph),
+        "p": graph_binarisation(mu),
+        "target": target_binarisation(mu, descent),
+        "q": layout_binarisation(mu, trace["layouts"].to_dataset()["Y"].values[-1], curve_of(trace)),
+    }
+    shares = {name: ("bin", found.histogram / max(found.n_values, 1)) for name, found in measured.items()}
+    near = {f"near_{name}": near_ends(found) for name, found in measured.items()}
+    along = {
+        "near_q": ("epoch", (epochs["q_near_zero_05"] + epochs["q_near_one_05"]).values),
+        "q_entropy_ratio": ("epoch", epochs["q_entropy_ratio"].values),
+    }
+    numbers = {name: {k: v for k, v in asdict(found).items() if k != "histogram"} for name, found in measured.items()}
+    attrs = {"data": trace.attrs["data"], "n_vertices": trace.attrs["n_vertices"], "numbers": numbers, **near}
+    edges = np.linspace(0, 1, 21)
+    return xr.Dataset(
+        {**shares, **along}, coords={"left": ("bin", edges[:-1]), "epoch": epochs["epoch"].values}, attrs=attrs
+    )
+
+
+def near_ends(found: Binarisation) -> float:
+    """Share of values within 0.05 of 0 or of 1."""
+    return found.near_zero_05 + found.near_one_05
+
+
+def draw(found: xr.Dataset, ax: Axes) -> Axes:
+    """Histograms of p, nu* and q over the edges."""
+    edges = np.append(found["left"].values, 1.0)
+    for place, (name, label) in enumerate(LABELS.items()):
+        ax.stairs(found[name].values, edges, color=PALETTE[place], ls=LINES[name], label=label, lw=1.2)
+    ax.set(xlabel="value on an edge", ylabel="share of edges", xlim=(0, 1), ylim=(0, None))
+    ratio = found.attrs["numbers"]["rows"]["entropy_ratio"]
+    ax.set_title(f"{found.attrs['data']}: rows keep {ratio:.0%} of their largest entropy", loc="left")
+    ax.legend(loc="upper center")
+    return ax
+
+
+def draw_training(found: xr.Dataset, ax: Axes) -> Axes:
+    """Share of q near 0 or 1 along training, beside those of p and of the target."""
+    ax.plot(found["epoch"].values, found["near_q"].values, color=PALETTE[2], label=LABELS["q"])
+    for place, name in enumerate(("p", "target")):
+        ax.axhline(found.attrs[f"near_{name}"], color=PALETTE[place], ls=LINES[name], label=LABELS[name])
+    ax.set(xlabel="epoch", ylabel="share within 0.05 of 0 or 1", ylim=(0, 1))
+    share = found["near_q"].values[-1]
+    ax.set_title(f"at the end {share:.0%} of the edges have a binary $q$", loc="left")
+    ax.legend(loc="upper left")
+    return ax
+
+
+def results(found: xr.Dataset) -> Mapping[str, Any]:
+    """The numbers of the figure."""
+    along = {"epoch": found["epoch"].values, "q_near_05": found["near_q"].values}
+    return {"n_vertices": found.attrs["n_vertices"], **found.attrs["numbers"], "along_training": along}
+
+
+if __name__ == "__main__":
+    main(Script("binarisation", (__doc__ or "").splitlines()[0], quantity, (draw, draw_training), results))
