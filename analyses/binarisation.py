@@ -1,7 +1,7 @@
 """Are UMAP's edge probabilities Boolean, and does it find a binarised graph?
 
-The probabilities p are not Boolean: they carry most of the entropy that their sums allow (C25).  Negative sampling aims at
-nu* = mu / (mu + gamma m (d_i + d_j) / 2n), which is binary only for large n (C1); the layout's own q is another matter again.
+The probabilities p are not Boolean: they carry most of the entropy that their sums allow (C25).  Negative sampling aims
+at nu* = mu / (mu + gamma m (d_i + d_j) / 2n), which is binary only for large n (C1); the layout's q is a third thing.
 """
 
 from collections.abc import Mapping
@@ -63,7 +63,9 @@ def draw(found: xr.Dataset, ax: Axes) -> Axes:
         ax.stairs(found[name].values, edges, color=PALETTE[place], ls=LINES[name], label=label, lw=1.2)
     ax.set(xlabel="value on an edge", ylabel="share of edges", xlim=(0, 1), ylim=(0, None))
     ratio = found.attrs["numbers"]["rows"]["entropy_ratio"]
-    ax.set_title(f"{found.attrs['data']}: rows keep {ratio:.0%} of their largest entropy", loc="left")
+    ax.set_title(
+        f"{found.attrs['data']}: $p$ is not Boolean;\nits rows keep {ratio:.0%} of their largest entropy", loc="left"
+    )
     ax.legend(loc="upper center")
     return ax
 
@@ -75,7 +77,10 @@ def draw_training(found: xr.Dataset, ax: Axes) -> Axes:
         ax.axhline(found.attrs[f"near_{name}"], color=PALETTE[place], ls=LINES[name], label=LABELS[name])
     ax.set(xlabel="epoch", ylabel="share within 0.05 of 0 or 1", ylim=(0, 1))
     share = found["near_q"].values[-1]
-    ax.set_title(f"at the end {share:.0%} of the edges have a binary $q$", loc="left")
+    ax.set_title(
+        f"at the end $q$ is nearly 0 or 1 on {share:.0%} of the edges,\nits target on {found.attrs['near_target']:.0%}",
+        loc="left",
+    )
     ax.legend(loc="upper left")
     return ax
 

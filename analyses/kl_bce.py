@@ -1,8 +1,8 @@
 """Do KL divergence and binary cross-entropy differ by a constant along training, and by which?
 
-KL = BCE - H: the difference is the entropy H of the edge probabilities, which no training moves (C31, C32).  The article's (8)
-adds H instead, so that its KL would be off by 2 H (C34).  UMAP as run descends neither: it descends the effective loss, while
-the loss of its paper rises (C35).
+KL = BCE - H: the difference is the entropy H of the edge probabilities, which no training moves (C31, C32).  The
+article's (8) adds H instead, so that its KL would be off by 2 H (C34).  UMAP as run descends neither: it descends the
+effective loss, while the loss of its paper rises (C35).
 """
 
 from collections.abc import Mapping
@@ -17,10 +17,8 @@ from umapinfo import descent_of, graph_of, prune
 from umapinfo.measures.loss import reference_losses
 from umapinfo.plot import PALETTE
 
-RECORDED = (
-    "kl", "bce", "entropy", "identity_residual", "article_cross_entropy", "effective_kl", "effective_bce", "effective_entropy",
-    "effective_identity_residual", "sampled_loss",
-)  # fmt: skip
+PARTS = ("kl", "bce", "entropy", "identity_residual")
+RECORDED = (*PARTS, *(f"effective_{part}" for part in PARTS), "article_cross_entropy", "sampled_loss")
 
 
 def quantity(trace: xr.DataTree) -> xr.Dataset:
@@ -50,7 +48,15 @@ def quantity(trace: xr.DataTree) -> xr.Dataset:
         "identity_residual_largest": relative_residual(found, ""),
         "effective_identity_residual_largest": relative_residual(found, "effective_"),
     }
-    return found.assign_attrs(numbers)
+    article_8 = found["bce"] + found["entropy"]
+    tops = {"top": headroom(article_8.values), "effective_top": headroom(np.maximum(effective, found["sampled_loss"]))}
+    return found.assign(article_8=article_8).assign_attrs(numbers | tops)
+
+
+def headroom(values: np.ndarray) -> float:
+    """The top of an axis that leaves room for a legend above all but the start, which is shown if it nearly fits."""
+    top, start = 1.75 * float(values[1:].max(initial=0.0)), 1.03 * float(values[0])
+    return start if top < start < 1.3 * top else top
 
 
 def relative_residual(found: xr.Dataset, prefix: str) -> float:
@@ -59,26 +65,27 @@ def relative_residual(found: xr.Dataset, prefix: str) -> float:
     return float(np.max(np.abs(found[f"{prefix}identity_residual"].values) / largest))
 
 
+def note_start(ax: Axes, start: float, top: float) -> None:
+    """Say what the start costs where it lies above the axis."""
+    if start > top:
+        ax.annotate(f"start:\n{start:,.0f}", (0.11, 0.97), xycoords="axes fraction", va="top", fontsize=7)
+
+
 def draw(found: xr.Dataset, ax: Axes) -> Axes:
     """KL, BCE and their difference along training, and the article's wrong sum."""
     epoch, known = found["epoch"].values, found.attrs
-    ax.plot(
-        epoch,
-        found["bce"].values + found["entropy"].values,
-        color=PALETTE[7],
-        ls=":",
-        label="BCE + H, the article's (8)",
-    )
+    ax.plot(epoch, found["article_8"].values, color=PALETTE[7], ls=":", label="BCE + H, the article's (8)")
     ax.plot(epoch, found["bce"].values, color=PALETTE[0], label="BCE")
     ax.plot(epoch, found["kl"].values, color=PALETTE[1], ls="--", label="KL = BCE $-$ H")
     ax.plot(epoch, found["entropy"].values, color=PALETTE[2], ls="-.", label=f"BCE $-$ KL = H = {known['entropy']:.0f}")
-    ax.set(xlabel="epoch", ylabel="loss of UMAP's paper (nats)", ylim=(0, None))
+    ax.set(xlabel="epoch", ylabel="loss of UMAP's paper (nats)", ylim=(0, known["top"]))
+    note_start(ax, found["bce"].values[0], known["top"])
     off = 2 * known["entropy"]
     ax.set_title(
-        f"{known['data']}: the difference is H and does not move;\nthe article's sign is off by {off:.0f} nats",
+        f"{known['data']}: the difference is H and does not move;\nthe article's + H is off by 2 H = {off:.0f} nats",
         loc="left",
     )
-    ax.legend(loc="best")
+    ax.legend(loc="upper right")
     return ax
 
 
@@ -92,13 +99,14 @@ def draw_effective(found: xr.Dataset, ax: Axes) -> Axes:
     ax.plot(
         epoch[drew], found["sampled_loss"].values[drew], "o", color="black", ms=2.5, label="loss of the updates drawn"
     )
-    ax.set(xlabel="epoch", ylabel="effective loss (nats)", yscale="log")
+    ax.set(xlabel="epoch", ylabel="effective loss (nats)", ylim=(0, known["effective_top"]))
+    note_start(ax, found["effective_bce"].values[0], known["effective_top"])
     change = known["effective_bce_end"] / known["effective_bce_start"] - 1
     rise = known["bce_end"] / known["bce_least"] - 1
     ax.set_title(
-        f"what is descended changes by {change:+.0%};\nthe paper's loss rises by {rise:.0%} from its least", loc="left"
+        f"effective loss: {change:+.0%} from the start;\nthe paper's loss: {rise:+.0%} from its least", loc="left"
     )
-    ax.legend(loc="best")
+    ax.legend(loc="upper right")
     return ax
 
 
@@ -107,7 +115,8 @@ def results(found: xr.Dataset) -> Mapping[str, Any]:
     along = {
         name: found[name].values for name in ("epoch", "kl", "bce", "effective_kl", "effective_bce", "sampled_loss")
     }
-    return {**found.attrs, "along_training": along}
+    numbers = {name: value for name, value in found.attrs.items() if not name.endswith("top")}
+    return {**numbers, "along_training": along}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Damrich and Hamprecht's table of losses on the toy ring: which of its numbers does a bug-free run give?
 
-Seven rings (data seed = run seed = 0 ... 6), n = 1000, n_neighbors 15, min_dist 0.1, 10,000 epochs, the data as start, each axis
-rescaled to [0, 10].  Losses in the convention of their code (ordered pairs, diagonal, logarithm clipped at 1e-4).  Takes some
-minutes; `make ring-table` runs it.
+Seven rings (data seed = run seed = 0 ... 6), n = 1000, n_neighbors 15, min_dist 0.1, 10,000 epochs, the data as start,
+each axis rescaled to [0, 10].  Losses in the convention of their code (ordered pairs, diagonal, logarithm clipped at
+1e-4).  Takes some minutes; `make ring-table` runs it.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from umapinfo.plot import write_numbers
 
 ROOT = Path(__file__).parents[1]
 CONVENTION = "damrich-hamprecht"
-# mean and standard deviation (ddof 0) over the seeds 0 ... 6; the two of the embedding are those of a bug-free serial descent
+# Mean and standard deviation (ddof 0) over the seeds 0 ... 6; those of the embedding: of a bug-free serial descent.
 PUBLISHED = {
     "purported, q = mu": (6913.633132, 41.463707),
     "purported, q = identity": (62959.035234, 81.883532),

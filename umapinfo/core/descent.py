@@ -147,10 +147,19 @@ def epochs(
     Yields
     ------
     Epoch
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a curve that is none, or a state of another graph or another kind of streams.
     """
     curve = checked_curve(curve)
-    if state.Y.shape[0] != graph.n_vertices:
-        raise ValueError(f"state: expected {graph.n_vertices} vertices, got {state.Y.shape[0]}")
+    n_streams = graph.n_vertices if descent.streams == "umap" else 0
+    if (len(state.Y), len(state.streams)) != (graph.n_vertices, n_streams):
+        raise ValueError(
+            f"state: expected {graph.n_vertices} vertices and {n_streams} streams, got {len(state.Y)} and "
+            f"{len(state.streams)}; make it with initial_state(graph, descent, Y0)"
+        )
     n_epochs, plan = descent.epochs_for(graph.n_vertices), schedule(graph, descent)
     due, buffer = due_times(plan, state.epoch), update_buffer(descent)
     counts, before = zero_counts(graph.n_vertices), state.copy()

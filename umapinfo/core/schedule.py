@@ -62,21 +62,25 @@ class Descent:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse settings outside their ranges."""
-        for name, value, low, high in (
-            ("learning_rate", self.learning_rate, 0.0, math.inf),
-            ("negative_sample_rate", self.negative_sample_rate, 0.0, 1e5),
-            ("repulsion_strength", self.repulsion_strength, 0.0, math.inf),
-            ("n_epochs", 0 if self.n_epochs is None else self.n_epochs, 0, 2**31),
-            ("seed", self.seed, 0, 2**32 - 1),
+        """Refuse settings outside their ranges; keep plain numbers (numpy's would take float32 steps in float64)."""
+        for name, kind, low, high in (
+            ("n_epochs", int, 0, 2**31),
+            ("learning_rate", float, 0.0, math.inf),
+            ("negative_sample_rate", float, 0.0, 1e5),
+            ("repulsion_strength", float, 0.0, math.inf),
+            ("seed", int, 0, 2**32 - 1),
         ):
-            if not (low <= value <= high and math.isfinite(value)):
-                raise ValueError(f"{name}: expected a finite number in [{low}, {high}], got {value}")
+            value = getattr(self, name)
+            if name == "n_epochs" and value is None:
+                continue
+            real = isinstance(value, int | float | np.integer | np.floating)
+            if not (real and low <= value <= high and math.isfinite(value) and kind(value) == value):
+                wanted = "whole" if kind is int else "finite"
+                raise ValueError(f"{name}: expected a {wanted} number in [{low}, {high}], got {value!r}")
+            object.__setattr__(self, name, kind(value))
         for name, word, words in (("order", self.order, ORDERS), ("streams", self.streams, STREAMS)):
             if word not in words:
                 raise ValueError(f"{name}: expected one of {', '.join(map(repr, words))}, got {word!r}")
-        if self.n_epochs is not None and int(self.n_epochs) != self.n_epochs:
-            raise ValueError(f"n_epochs: expected a whole number, got {self.n_epochs}")
 
     def epochs_for(self, n_vertices: int) -> int:
         """T for a graph of that many vertices."""

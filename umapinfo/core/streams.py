@@ -71,5 +71,6 @@ def initial_streams(kind: str, seed: int, Y0: NDArray[np.float32]) -> NDArray[np
     """What a State keeps of its streams: the Tausworthe states for "umap", nothing (int64[0, 3]) for "counter"."""
     if kind == "counter":
         return np.zeros((0, 3), np.int64)
-    integers = np.random.RandomState(seed).randint(-INT32_MAX + 1, INT32_MAX - 1, 3).astype(np.int64)
+    # The bounds of umap-learn (0.5.12, umap_.py), so that one seed gives the same streams there and here.
+    integers = np.random.RandomState(seed).randint(-INT32_MAX, INT32_MAX - 1, 3).astype(np.int64)
     return tausworthe_states(Y0, integers)
