@@ -78,7 +78,7 @@ def draw(found: xr.Dataset, ax: Axes) -> Axes:
     top = 1.7 * max(found["degree"].values.max(), found["column_sum"].values.max())
     ax.set(xlabel="sum of probabilities", ylabel="share of vertices", xlim=(0, None), ylim=(0, top))
     ax.set_title(f"{known['data']}: the mean degree is {known['degree_over_log2_k']:.2f} $\\log_2 k$", loc="left")
-    ax.legend(loc="upper right", frameon=True, framealpha=0.85, edgecolor="none")
+    ax.legend(loc="upper right", frameon=True, framealpha=1.0, edgecolor="none")
     return ax
 
 

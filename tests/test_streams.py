@@ -138,14 +138,16 @@ def test_counter_draws__are_even_over_vertices_along_each_index(along, n):
 
 @pytest.mark.parametrize("along", INDICES)
 @pytest.mark.parametrize("lag", [1, 2])
-def test_counter_draws__that_follow_one_another_are_independent(along, lag, n=16):
+def test_counter_draws__that_follow_one_another_are_independent(along, lag):
+    n = 16
     drawn = sequence(along, 12_000, n)
     pairs = np.bincount((n * drawn[:-lag] + drawn[lag:])[:: lag + 1], minlength=n * n)
     p = chisquare(pairs).pvalue
     assert LIKELY < p < 1 - LIKELY
 
 
-def test_counter_draws__of_neighbouring_seeds_epochs_and_entries_are_independent_of_each_other(n=16):
+def test_counter_draws__of_neighbouring_seeds_epochs_and_entries_are_independent_of_each_other():
+    n = 16
     base = sequence("i", 10_000, n)
     for along in ("seed", "epoch", "entry"):
         other = sequence("i", 10_000, n, {**START, along: START[along] + 1})
@@ -153,17 +155,18 @@ def test_counter_draws__of_neighbouring_seeds_epochs_and_entries_are_independent
         assert LIKELY < p < 1 - LIKELY, along
 
 
-def test_counter_draws__of_an_epoch_cover_all_vertices_evenly(n=1000):
+def test_counter_draws__of_an_epoch_cover_all_vertices_evenly():
     # As the descent draws: 2,000 entries with 5 negative samples each.
-    key = key_of(0, 100)
+    key, n = key_of(0, 100), 1000
     drawn = np.array([counter_draw(key, entry, i, n) for entry in range(2000) for i in range(5)])
     counts = np.bincount(drawn, minlength=n)
     assert LIKELY < chisquare(counts).pvalue < 1 - LIKELY
     assert len(np.unique(drawn)) == n  # of 10 expected each, none is missed but by 5e-5 a vertex
 
 
-def test_first_draws__of_umap_learns_streams_coincide_and_of_counters_do_not(n=1000):
-    # Why "counter" is the default: a start on [0, 10] leaves few of the bits that a stream's first draw reads.
+def test_first_draws__of_umap_learns_streams_coincide_and_of_counters_do_not():
+    # Why "counter" is the default: a vertex's first draw reads few of the bits that the start gives its stream.
+    n = 1000
     Y0 = ref.rescaled(np.random.default_rng(0).normal(size=(n, 2)))
     streams = initial_streams("umap", 0, Y0)
     umap_learns = len({int(tausworthe_draw(state, n)) for state in streams})
