@@ -49,7 +49,10 @@ def quantity(trace: xr.DataTree) -> xr.Dataset:
         "effective_identity_residual_largest": relative_residual(found, "effective_"),
     }
     article_8 = found["bce"] + found["entropy"]
-    tops = {"top": headroom(article_8.values), "effective_top": headroom(np.maximum(effective, found["sampled_loss"].values))}
+    tops = {
+        "top": headroom(article_8.values),
+        "effective_top": headroom(np.maximum(effective, found["sampled_loss"].values)),
+    }
     return found.assign(article_8=article_8).assign_attrs(numbers | tops)
 
 

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import json
 import os
 import pkgutil
 import re
@@ -162,3 +163,22 @@ def test_analyses__write_the_same_bytes_twice(path, tmp_path):
         written.append({file.name: file.read_bytes() for file in out.rglob("*.*") if file.is_file()})
     assert set(written[0]) == {f"{path.stem}.{ending}" for ending in ("pdf", "png", "json")}
     assert written[0] == written[1]
+
+
+def test_readme__quotes_the_numbers_of_the_figures():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    numbers = {path.stem: json.loads(path.read_text()) for path in (ROOT / "paper" / "numbers").glob("*.json")}
+    quoted = []
+    for name in ("ring", "digits"):
+        degrees, losses, shares = (numbers[stem][name] for stem in ("degree", "kl_bce", "binarisation"))
+        quoted += [f"{degrees['degree_mean']:.3f}", f"{degrees['degree_over_log2_k']:.2f}", f"{losses['entropy']:.0f}"]
+        quoted += [f"{losses['bce_end'] / losses['bce_least'] - 1:.0%}".replace("%", " %")]
+        quoted += [f"{shares['rows']['entropy_ratio']:.0%}".replace("%", " %")]
+        quoted += [
+            f"{shares[v]['near_zero_05'] + shares[v]['near_one_05']:.0%}".replace("%", " %") for v in ("target", "q")
+        ]
+        assert losses["identity_residual_largest"] < 1e-14
+    table = numbers["ring_table"]["mean"]
+    quoted += [f"{table['purported, embedding']:,.0f}", f"{table['effective, embedding']:,.1f}"]
+    missing = [number for number in quoted if number not in readme]
+    assert not missing, f"README.md does not quote {missing}"

@@ -29,7 +29,10 @@ def checked_data(X: Any) -> Any:
     if scipy.sparse.issparse(data):
         data = scipy.sparse.csr_matrix(data, dtype=np.float64, copy=True)
         data.sum_duplicates()
-        check_finite(data.data[:, None], "X (stored entry, column 0)")
+        wrong = np.flatnonzero(~np.isfinite(data.data))
+        if len(wrong):
+            row = np.searchsorted(data.indptr, wrong[0], side="right") - 1
+            raise ValueError(not_finite("X", data.data[wrong[0]], row, data.indices[wrong[0]]))
         return data
     data = np.ascontiguousarray(data, dtype=np.float64)
     check_finite(data, "X")
@@ -40,10 +43,12 @@ def check_finite(values: NDArray[Any], what: str) -> None:
     """ValueError that names the first NaN or inf of a 2-d array."""
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
-        raise ValueError(
-            f"{what}: expected finite values, got {values[row, column]} in row {row}, column {column}; "
-            "drop or impute such rows"
-        )
+        raise ValueError(not_finite(what, values[row, column], row, column))
+
+
+def not_finite(what: str, value: float, row: int, column: int) -> str:
+    """What to say of a NaN or inf."""
+    return f"{what}: expected finite values, got {value} in row {row}, column {column}; drop or impute such rows"
 
 
 def checked_precomputed(D: Any) -> Any:

@@ -46,7 +46,8 @@ def fit_curve(min_dist: float = 0.1, spread: float = 1.0) -> Curve:
     """The curve closest to UMAP's offset exponential, as umap-learn fits it.
 
     Least squares of 1 / (1 + a x^(2b)) against 1 for x < min_dist and exp(-(x - min_dist) / spread) beyond,
-    at 300 points evenly spaced on [0, 3 spread] (umap-learn 0.5.12, umap_.py, find_ab_params).
+    at 300 points evenly spaced on [0, 3 spread] (umap-learn 0.5.12, umap_.py, find_ab_params).  One deviation: x is
+    measured in units of spread, so that the fit, which starts at a = b = 1, finds its way for any spread.
 
     Parameters
     ----------
@@ -70,10 +71,10 @@ def fit_curve(min_dist: float = 0.1, spread: float = 1.0) -> Curve:
             f"fit_curve: expected 0 <= min_dist <= spread with spread > 0, got min_dist={min_dist}, spread={spread}; "
             "raise spread or lower min_dist"
         )
-    x = np.linspace(0, spread * 3, 300)
-    target = np.where(x < min_dist, 1.0, np.exp(-(x - min_dist) / spread))
+    x, plateau = np.linspace(0, 3, 300), min_dist / spread
+    target = np.where(x < plateau, 1.0, np.exp(-(x - plateau)))
     (a, b), _ = curve_fit(lambda x, a, b: 1.0 / (1.0 + a * x ** (2 * b)), x, target)
-    return checked_curve(Curve(float(a), float(b)))
+    return checked_curve(Curve(float(a) / float(spread) ** (2 * float(b)), float(b)))
 
 
 @jit

@@ -24,7 +24,7 @@ from numba import prange
 from numpy.typing import NDArray
 
 from umapinfo.core.graph import Graph, Rows, csr_graph
-from umapinfo.core.neighbors import Neighbors
+from umapinfo.core.neighbors import Neighbors, neighbors_from_lists
 from umapinfo.jit import jit, parallel_jit
 
 TOLERANCE = 1e-5  # of the row sum, umap-learn's SMOOTH_K_TOLERANCE
@@ -50,11 +50,17 @@ def fuzzy_graph(neighbors: Neighbors, *, local_connectivity: float = 1.0, set_op
     -------
     Graph
         Symmetric, with its directed rows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For lists that `neighbors_from_lists` refuses (a Neighbors may be made by hand), and for numbers out of range.
     """
     if not (math.isfinite(local_connectivity) and local_connectivity >= 0):
         raise ValueError(f"fuzzy_graph: expected local_connectivity >= 0, got {local_connectivity}")
     if not 0 <= set_op_mix_ratio <= 1:
         raise ValueError(f"fuzzy_graph: expected set_op_mix_ratio in [0, 1], got {set_op_mix_ratio}")
+    neighbors = neighbors_from_lists(*neighbors, n_neighbors=np.shape(neighbors[0])[-1] + 1)
     rows = directed_rows(neighbors, float(local_connectivity))
     n = len(rows.rho)
     directed = scipy.sparse.csr_matrix((rows.membership, rows.neighbor, rows.indptr), shape=(n, n))
@@ -99,7 +105,7 @@ def fill_rows(
     global_mean = mean_with_self(distances.ravel(), n * (listed + 1))
     for i in prange(n):
         scale = search_scale(mean_with_self(distances[i], listed + 1))
-        row = distances[i] * np.float32(1.0 / scale)
+        row = (distances[i] / scale).astype(np.float32)
         nearest = row_rho(row, local_connectivity)
         width = search_sigma(row, nearest, target)
         mean = mean_with_self(row, listed + 1) if nearest > 0.0 else global_mean / scale
@@ -113,7 +119,7 @@ def fill_rows(
             close += gap <= 0.0
             membership[i, j] = 1.0 if gap <= 0.0 or width == 0.0 else np.exp(-(gap / width))
         tied[i] = close >= target
-        rho[i], sigma[i] = nearest * np.float32(scale), width * np.float32(scale)
+        rho[i], sigma[i] = np.float32(nearest * scale), np.float32(width * scale)
 
 
 @jit

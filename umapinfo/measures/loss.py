@@ -167,7 +167,7 @@ class LossObserver:
     Of the purported loss kl, bce, entropy, attraction, repulsion, identity_residual and per vertex loss
     (bce); the same of the effective loss with the prefix effective_; n_coincident, article_cross_entropy,
     i_divergence, i_divergence_shape, _mass and _complement; of the epoch's updates sampled_loss,
-    sampled_attraction, sampled_repulsion, n_attractions, n_repulsions.  The convention is that of the two
+    sampled_attraction, sampled_repulsion.  The convention is that of the two
     losses; the rest is over unordered pairs.  Nothing accumulates, so there are no arrays.
     """
 
@@ -214,6 +214,4 @@ class LossObserver:
             "sampled_loss": sampled.loss,
             "sampled_attraction": sampled.attraction,
             "sampled_repulsion": sampled.repulsion,
-            "n_attractions": sampled.n_attractions,
-            "n_repulsions": sampled.n_repulsions,
         }
