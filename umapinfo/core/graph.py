@@ -109,7 +109,10 @@ def graph_from_csr(P: Any) -> Graph:
         Not a numeric square matrix of at least 2 rows, an entry not in [0, 1], a diagonal, or asymmetry.
     """
     try:
-        csr = scipy.sparse.csr_matrix(P, dtype=np.float64, copy=True)
+        csr = scipy.sparse.csr_matrix(P, copy=True)
+        if csr.dtype.kind not in "biuf":
+            raise TypeError
+        csr = csr.astype(np.float64)
     except (TypeError, ValueError):
         raise TypeError(f"graph: expected a numeric matrix of edge probabilities, got {type(P).__name__}") from None
     csr.sum_duplicates()

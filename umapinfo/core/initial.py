@@ -7,6 +7,7 @@ than the smallest of the Laplacian), an eigensolver that does not converge is fo
 start, and more than 2 d components are placed by the principal components of their centroids.
 """
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,8 @@ def initial_layout(
 
     Raises
     ------
-    ValueError
-        Unknown start, "pca" without data, an array of the wrong shape or with NaN or inf.
+    TypeError, ValueError
+        Unknown start, "pca" without data, an array of the wrong shape or dtype or with NaN or inf.
     """
     if isinstance(n_components, bool) or not isinstance(n_components, int | np.integer) or n_components < 1:
         raise ValueError(f"n_components: expected a whole number >= 1, got {n_components!r}")
@@ -73,7 +74,10 @@ def initial_layout(
 
 
 def _checked_start(how: Any, n: int) -> NDArray[np.float64]:
-    start = np.asarray(how, dtype=np.float64)
+    start = np.asarray(how)
+    if start.dtype.kind not in "biuf":
+        raise TypeError(f"start: expected real numbers, got dtype {start.dtype}; convert it with astype(float)")
+    start = start.astype(np.float64)
     if start.ndim != 2 or len(start) != n or start.shape[1] < 1:
         raise ValueError(f"start: expected an array [{n}, n_components], got shape {start.shape}")
     check_finite(start, "start")
@@ -111,11 +115,15 @@ def _principal_components(X: Any, d: int) -> NDArray[np.float64]:
     else:
         centred = scipy.sparse.linalg.LinearOperator(
             X.shape,
-            matvec=lambda v: X @ v - mean @ v,
-            rmatvec=lambda v: X.T @ v - mean * v.sum(),
+            matvec=lambda v: X @ v.ravel() - mean @ v.ravel(),
+            rmatvec=lambda v: X.T @ v.ravel() - mean * v.sum(),
             dtype=np.float64,
         )
-        _, _, axes_t = scipy.sparse.linalg.svds(centred, k=rank, v0=np.ones(min(X.shape)))
+        random = np.random.default_rng(0)
+        if not centred.matvec(random.normal(size=X.shape[1])).any():  # all points equal: ARPACK refuses a zero matrix
+            return np.zeros((X.shape[0], d))
+        guess = random.normal(size=min(X.shape))  # ones would be mapped to 0
+        _, _, axes_t = scipy.sparse.linalg.svds(centred, k=rank, v0=guess)
         axes = axes_t[::-1].T
         scores = X @ axes - mean @ axes
     signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
@@ -195,5 +203,9 @@ def _sparse_eigenvectors(
         return vectors[:, np.argsort(values)[:d]]
     except scipy.sparse.linalg.ArpackError:
         guess = random.normal(size=(n, d))
-        values, vectors = scipy.sparse.linalg.lobpcg(M, guess, Y=first[:, None], largest=True, tol=1e-4, maxiter=500)
+        with warnings.catch_warnings():  # short of its tolerance it is still a good start
+            warnings.filterwarnings("ignore", "Exited ", UserWarning)
+            values, vectors = scipy.sparse.linalg.lobpcg(
+                M, guess, Y=first[:, None], largest=True, tol=1e-4, maxiter=500
+            )
         return vectors[:, np.argsort(values)]
