@@ -83,7 +83,7 @@ class Graph:
     def to_csr(self) -> Any:
         """A new scipy.sparse.csr_matrix of the weights in float64."""
         parts = (self.weight.astype(np.float64), self.indices, self.indptr)
-        return scipy.sparse.csr_matrix(parts, shape=(self.n_vertices, self.n_vertices))
+        return scipy.sparse.csr_matrix(parts, shape=(self.n_vertices, self.n_vertices), copy=True)
 
 
 def csr_graph(matrix: Any, **attributes: Any) -> Graph:
