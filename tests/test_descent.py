@@ -274,12 +274,17 @@ def small_blocks(monkeypatch):
 
 
 @pytest.mark.parametrize("streams", STREAMS)
-def test_blocks__change_no_bit(streams, small_blocks):
+def test_blocks__change_no_bit_of_the_layout_nor_of_what_is_kept(streams, small_blocks):
     mu, descent, start = small_case(streams=streams)
-    in_blocks = run_through(mu, descent, start)
-    with pytest.MonkeyPatch.context() as whole:
-        whole.setattr(descent_module, "update_buffer", update_buffer)
-        assert same_bits(in_blocks, run_through(mu, descent, start))
+    whole, in_blocks = initial_state(mu, descent, start), initial_state(mu, descent, start)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(descent_module, "update_buffer", update_buffer)
+        expected = [(e.updates, e.delta) for e in epochs(mu, CURVE, descent, whole, keep_updates=range(31))]
+    kept = epochs(mu, CURVE, descent, in_blocks, keep_updates=range(31))
+    for epoch, (updates, delta) in zip(kept, expected, strict=True):
+        np.testing.assert_array_equal(epoch.updates, updates)
+        np.testing.assert_array_equal(epoch.delta, delta)
+    assert same_bits(in_blocks, whole)
 
 
 @pytest.mark.parametrize("streams", STREAMS)

@@ -81,6 +81,16 @@ def test_lists__equal_the_twins_update_by_update_in_every_epoch(p, n_epochs, rat
         assert updates.tolist() == listed
 
 
+def test_periods__take_umap_learns_float32_step_to_the_bit(golden):
+    run = golden("run")
+    n_epochs, rate = int(run["n_epochs"]), float(run["negative_sample_rate"])
+    mu = prune(graph_from_csr(csr_matrix((run["p_weight"], run["p_indices"], run["p_indptr"]))), n_epochs)
+    plan = schedule(mu, Descent(n_epochs=n_epochs, negative_sample_rate=rate))
+    assert plan.per_sample.tobytes() == run["epochs_per_sample"].tobytes()
+    assert plan.per_sample.tobytes() == ref.epochs_per_sample(mu.weight, n_epochs).tobytes()
+    assert plan.per_negative.tobytes() == (run["epochs_per_sample"] / rate).tobytes()
+
+
 @given(p=symmetric_graphs(), rate=RATES, streams=st.sampled_from(["counter", "umap"]), spare=st.integers(0, 30))
 def test_lists__are_the_same_for_any_size_of_the_buffer(p, rate, streams, spare):
     descent = Descent(n_epochs=20, negative_sample_rate=rate, streams=streams)

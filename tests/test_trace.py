@@ -169,11 +169,25 @@ def test_replay__of_the_start_has_no_updates(full, start):
 
 def test_replay__changes_nothing_in_the_trace(full):
     before = full.copy(deep=True)
-    replay(full, 9).Y[:] = 0
+    with pytest.raises(ValueError, match="read-only"):
+        replay(full, 9).Y[:] = 0
     assert full.identical(before)
 
 
-@pytest.mark.parametrize("number", [-1, T + 1, 2.5])
+@pytest.mark.parametrize("number", [2.5, "3", True])
+def test_replay__refuses_what_is_no_whole_number(full, number):
+    with pytest.raises(TypeError, match="replay: expected a whole number"):
+        replay(full, number)
+
+
+def test_replay__refuses_a_trace_of_another_law(full):
+    other = full.copy()
+    other.attrs["law"] = 0
+    with pytest.raises(ValueError, match="got law 0, whose bits were others"):
+        replay(other, 3)
+
+
+@pytest.mark.parametrize("number", [-1, T + 1])
 def test_replay__refuses_an_epoch_that_the_run_does_not_have(full, number):
     with pytest.raises(ValueError, match=rf"replay: expected an epoch in 0 ... {T}, got {number}"):
         replay(full, number)
@@ -379,14 +393,36 @@ class Returning(Scribbler):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        (lambda epoch: {"x": np.zeros(1 + epoch.number)}, "the same names and shapes at every recorded epoch, got 'x'"),
-        (lambda epoch: {"x": 0.0} if epoch.number else {"x": 0.0, "y": 0.0}, "same names and shapes at every .*'y'"),
-        (lambda epoch: {f"x{epoch.number}": 0.0}, "the same names and shapes at every recorded epoch, got 'x25'"),
-        (lambda epoch: {"kl": np.zeros(3)}, "expected 'kl' with the dims"),
+        (lambda epoch: {"x": np.zeros(1 + epoch.number)}, r"expected 'x' with shape \(1,\) .* got \(26,\)"),
+        (
+            lambda epoch: {"x": 0.0} if epoch.number else {"x": 0.0, "y": 0.0},
+            r"the names of epoch 0 .* \['x', 'y'\], got \['x'\]",
+        ),
+        (lambda epoch: {f"x{epoch.number}": 0.0}, "the names of epoch 0 .* got .'x25'"),
+        (lambda epoch: {"x": 1.0 if epoch.number else False}, "expected 'x' with .* dtype bool as at epoch 0"),
+        (lambda epoch: {"kl": np.zeros(3)}, "expected 'kl' as numbers with the dims"),
         (lambda epoch: {"loss": np.zeros(N + 1)}, "expected 'loss' with"),
-        (lambda epoch: {"alpha": 1.0}, "each variable from one observer, got 'alpha' from two"),
+        (lambda epoch: {"x": None}, "expected 'x' as numbers"),
+        (lambda epoch: {"alpha": 1.0}, "expected a new name for a variable, got 'alpha'"),
+        (lambda epoch: {"degree": 1.0}, "expected a new name for a variable, got 'degree'"),
+        (lambda epoch: {"label": 1.0}, "expected a new name for a variable, got 'label'"),
+        (lambda epoch: {"epoch": 1.0}, "expected a new name for a variable, got 'epoch'"),
+        (lambda epoch: {"a/b": 1.0}, "expected a new name for a variable, got 'a/b'"),
     ],
-    ids=["shape changes", "left out", "name changes", "other dims", "other size", "taken"],
+    ids=[
+        "shape changes",
+        "left out",
+        "name changes",
+        "kind changes",
+        "other dims",
+        "other size",
+        "no number",
+        "taken",
+        "of the graph",
+        "of the labels",
+        "a dimension",
+        "a path",
+    ],
 )
 def test_an_observer__that_breaks_the_rules_is_refused(graph, start, values, said):
     recording = Recording(epochs=2, observers=[Returning(values)])
@@ -404,7 +440,7 @@ def test_two_observers__need_two_names_and_different_variables(graph, start):
     with pytest.raises(ValueError, match="different names, got scribbler, scribbler"):
         Recording(observers=[Scribbler(), Scribbler()])
     same = [Returning(lambda epoch: {"x": 0.0}, name) for name in ("one", "two")]
-    with pytest.raises(ValueError, match="each variable from one observer, got 'x' from two"):
+    with pytest.raises(ValueError, match="observer 'two': expected a new name for a variable, got 'x'"):
         run(graph, CURVE, Descent(n_epochs=T), start, Recording(observers=same), progress=False)
 
 
@@ -423,7 +459,7 @@ def test_two_observers__need_two_names_and_different_variables(graph, start):
     ],
 )
 def test_run__refuses_epochs_that_the_run_does_not_have(graph, start, recording, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises((TypeError, ValueError), match=said):
         run(graph, CURVE, Descent(n_epochs=T), start, Recording(**recording), progress=False)
 
 

@@ -35,7 +35,7 @@ def summary(trace: xr.DataTree) -> str:
     Returns
     -------
     str
-        Lines of at most 110 characters; losses in nats over unordered pairs (where they were recorded).
+        Lines of at most 120 characters; losses in nats over unordered pairs (where they were recorded).
     """
     graph, descent = graph_of(trace), descent_of(trace)
     mu = prune(graph, trace.attrs["n_epochs"])
@@ -79,7 +79,7 @@ def _degree_lines(graph: Graph) -> list[Line]:
             Line(
                 "largest gap of a pinned row",
                 f"{pinned:.1e}",
-                f"under 1e-4; {(~found.pinned).sum()} rows floored or tied exceed it",
+                f"under 1e-4; {(~found.pinned).sum()} rows floored or tied may exceed it",
             ),
         ]
     if found.is_union and found.mean_lower is not None and found.mean_upper is not None and found.log2_k:
@@ -145,7 +145,7 @@ def _loss_lines(mu: Graph, descent: Descent, trace: xr.DataTree) -> list[Line]:
         Line("effective BCE, last tenth", f"{change:+.1%}", settled),
     ]
     if last["bce"] > levels.purported_constant:
-        lines.append(Line("", "", "the layout is worse than a constant q under the loss of UMAP's paper (usual)"))
+        lines.append(Line("", "", "worse than a constant q under the loss of UMAP's paper (usual)"))
     if last["n_coincident"]:
         lines.append(Line("coincident pairs", f"{last['n_coincident']}", "their loss is infinite unless p = 1"))
     return lines

@@ -66,8 +66,8 @@ class State:
 class Counts(NamedTuple):
     """What happened to each vertex in one epoch, int64[n] each.
 
-    An attraction counts for head and tail, a repulsion for its head (and its tail with push_tail).  Self-draws and
-    coincident pairs are scheduled, not realised: they move nothing.
+    An attraction counts for head and tail, a repulsion for its head (and its tail with push_tail: a self-draw then
+    counts twice at its vertex).  Self-draws and coincident pairs are scheduled, not realised: they move nothing.
     """
 
     attractions_scheduled: NDArray[np.int64]
@@ -78,7 +78,7 @@ class Counts(NamedTuple):
 
 @dataclass
 class Epoch:
-    """One applied epoch; all arrays are live views that the next epoch overwrites.
+    """One applied epoch; its arrays are read-only live views, overwritten by the next epoch: copy what you keep.
 
     Attributes
     ----------
@@ -190,7 +190,15 @@ def epochs(
             if state.epoch != number:  # cut off inside the epoch: back to the last whole one
                 state.Y[:], state.streams[:] = before.Y, before.streams
             raise
-        yield Epoch(number, alpha, state.Y, before.Y, counts, *_joined(kept, number in keep_updates, state.Y.shape[1]))
+        views = _read_only(state.Y), _read_only(before.Y), Counts(*map(_read_only, counts))
+        yield Epoch(number, alpha, *views, *_joined(kept, number in keep_updates, state.Y.shape[1]))
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """A view that cannot be written through: who watches a run cannot change it."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _joined(kept: list[tuple[Any, Any]], wanted: bool, dimension: int) -> tuple[Any, Any]:

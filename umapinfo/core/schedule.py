@@ -37,7 +37,7 @@ class Descent:
     ----------
     n_epochs : int >= 0, optional
         T; by default 500 up to 10,000 vertices and 200 above.
-    learning_rate : float > 0
+    learning_rate : float >= 0
         Step size at the start; falls linearly to 0.  Small: hardly moves; large: points jump about.
     negative_sample_rate : float in [0, 100,000]
         m_neg, repulsions drawn per attraction.
@@ -73,7 +73,7 @@ class Descent:
             value = getattr(self, name)
             if name == "n_epochs" and value is None:
                 continue
-            real = isinstance(value, int | float | np.integer | np.floating)
+            real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
             if not (real and low <= value <= high and math.isfinite(value) and kind(value) == value):
                 wanted = "whole" if kind is int else "finite"
                 raise ValueError(f"{name}: expected a {wanted} number in [{low}, {high}], got {value!r}")
@@ -81,6 +81,8 @@ class Descent:
         for name, word, words in (("order", self.order, ORDERS), ("streams", self.streams, STREAMS)):
             if word not in words:
                 raise ValueError(f"{name}: expected one of {', '.join(map(repr, words))}, got {word!r}")
+        if not isinstance(self.push_tail, bool):
+            raise TypeError(f"push_tail: expected True or False, got {self.push_tail!r}")
 
     def epochs_for(self, n_vertices: int) -> int:
         """T for a graph of that many vertices."""

@@ -10,7 +10,8 @@ against the largest that the sums allow.  h is concave, so entries that share a 
     sum_{e in group} h(v_e)  <=  n_g h(s_g / n_g),       equality iff they are all equal.
 
 The ratio of the two is 1 where nothing is decided beyond what the sums say, and 0 where everything is.  0/0
-(k = 2, no entries, or sums that force every entry to an end) counts as 1, the value of equal entries.  Shares and means over none are 0.
+(k = 2, no entries, or sums that force every entry to an end) counts as 1, the value of equal entries.  Shares
+and means over no entries are 0.
 
 Four v have a function of their own:
 

@@ -35,5 +35,8 @@ class Observer(Protocol):
         ...
 
     def values(self, arrays: Arrays, epoch: Epoch) -> dict[str, Any]:
-        """What to record at a recorded epoch, the start (number 0) included: the same names and shapes each time."""
+        """What to record at a recorded epoch, the start (number 0) included: each time the same names and shapes.
+
+        Whole numbers are kept as float64, so that fractions may follow.
+        """
         ...

@@ -4,21 +4,25 @@
 `replay` goes from the nearest checkpoint to any epoch, with the same bits and the same updates.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from umapinfo.core import LAW
 from umapinfo.core.curve import Curve, checked_curve
 from umapinfo.core.descent import Epoch, State, epochs, initial_state, zero_counts
 from umapinfo.core.graph import Graph, kept, prune
 from umapinfo.core.schedule import UPDATE, Descent
 from umapinfo.progress import Progress
 from umapinfo.trace.observers import Observer
-from umapinfo.trace.tree import Table, curve_of, descent_of, graph_of, trace_tree
+from umapinfo.trace.tree import Table, curve_of, descent_of, graph_of, run_attributes, trace_tree
+
+OBSERVER_PARTS = ("name", "needs_updates", "start", "step", "values")
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,14 @@ class Recording:
     observers: Sequence[Observer] = ()
 
     def __post_init__(self) -> None:
-        """Refuse two observers of one name."""
+        """Refuse what is no observer, and two observers of one name."""
+        for observer in self.observers:
+            if isinstance(observer, type) or not all(hasattr(observer, part) for part in OBSERVER_PARTS):
+                raise TypeError(
+                    f"recording: expected observers with {', '.join(OBSERVER_PARTS)}, got {observer!r}; pass instances"
+                )
+        if isinstance(self.updates, str) or not isinstance(self.updates, Iterable):
+            raise TypeError(f"recording: expected a list of epochs for updates, got {self.updates!r}")
         names = [observer.name for observer in self.observers]
         if len(set(names)) < len(names):
             raise ValueError(f"recording: expected observers of different names, got {', '.join(names)}")
@@ -51,6 +62,8 @@ class Recording:
 
 def epoch_numbers(wanted: int | Sequence[int], n_epochs: int, what: str) -> NDArray[np.int64]:
     """Epochs as sorted numbers in 0 ... n_epochs, both ends included: `wanted` evenly spaced ones, or these."""
+    if isinstance(wanted, str | float | bool) or (np.ndim(wanted) == 0 and not isinstance(wanted, int | np.integer)):
+        raise TypeError(f"recording: expected a number of {what} or a list of them, got {wanted!r}")
     if isinstance(wanted, int | np.integer):
         if wanted < 2:
             raise ValueError(f"recording: expected at least 2 {what} (start and end), got {wanted}")
@@ -88,7 +101,7 @@ def run(
     labels : array [n_vertices], optional
         Kept beside the trace, for figures.
     attrs : dict, optional
-        More attributes of the trace (name and origin of the data, say): numbers and strings.
+        More attributes of the trace (name and origin of the data, say): numbers and strings, under new names.
     progress : bool
         Show the progress of a run that takes over two seconds.
 
@@ -100,13 +113,23 @@ def run(
     Raises
     ------
     TypeError, ValueError
-        Before anything is run: for a wrong start, curve, recording or labels.
+        Before anything is run: for a wrong graph, descent, start, curve, recording, labels or attribute.  In the run:
+        for an observer that breaks its promises, and for a layout that is not finite.
+
+    Notes
+    -----
+    An interrupt (Ctrl-C) leaves no trace; `epochs` is the loop that can be left and gone on with.
     """
     recording, curve = recording or Recording(), checked_curve(curve)
+    _check_kinds(graph, descent, recording)
     n_epochs = descent.epochs_for(graph.n_vertices)
     mu = prune(graph, n_epochs)
     if labels is not None and np.shape(labels) != (graph.n_vertices,):
         raise ValueError(f"labels: expected shape [{graph.n_vertices}], got {np.shape(labels)}")
+    settings = {field.name: getattr(descent, field.name) for field in fields(descent)} | {"n_epochs": n_epochs}
+    taken = set(run_attributes(graph, curve, settings)) & set(attrs or {})
+    if taken:
+        raise ValueError(f"attrs: expected names that the trace does not use itself, got {sorted(taken)}; rename them")
     state = initial_state(mu, descent, Y0)
     recorder = _Recorder(mu, curve, descent, recording, n_epochs)
     recorder.take(_start(state, descent.learning_rate), state)
@@ -114,8 +137,15 @@ def run(
         for epoch in epochs(mu, curve, descent, state, keep_updates=recorder.keep_updates):
             recorder.take(epoch, state)
             report("descent", epoch.number, n_epochs)
-    settings = {field.name: getattr(descent, field.name) for field in fields(descent)} | {"n_epochs": n_epochs}
     return trace_tree(graph, kept(graph, n_epochs), curve, settings, recorder.table, labels, attrs or {})
+
+
+def _check_kinds(graph: Any, descent: Any, recording: Any) -> None:
+    """TypeError unless the arguments of `run` are what their names say."""
+    kinds = {"graph": (graph, Graph), "descent": (descent, Descent), "recording": (recording, Recording)}
+    for name, (given, kind) in kinds.items():
+        if not isinstance(given, kind):
+            raise TypeError(f"{name}: expected a {kind.__name__}, got {type(given).__name__}; make it with umapinfo")
 
 
 class _Recorder:
@@ -126,10 +156,8 @@ class _Recorder:
         self.numbers = epoch_numbers(recording.epochs, n_epochs, "epochs")
         self.checkpoints = epoch_numbers(recording.checkpoints, n_epochs, "checkpoints")
         self.updates = set(recording.updates) & set(epoch_numbers([*recording.updates], n_epochs, "updates").tolist())
-        self.ends = {
-            "attractions": 2,
-            "repulsions": 2 if descent.push_tail else 1,
-        }  # vertices that an update counts for
+        # Ends that an update counts for
+        self.ends = {"attractions": 2, "repulsions": 2 if descent.push_tail else 1}
         recorded = set(self.numbers.tolist()) if any(o.needs_updates for o in self.observers) else set()
         self.keep_updates = recorded | self.updates
         self.arrays = {o.name: o.start(mu, curve, descent) for o in self.observers}
@@ -143,13 +171,23 @@ class _Recorder:
         if epoch.number in self.updates and epoch.updates is not None:
             self.table.add_updates(epoch)
         if epoch.number in self.checkpoints:
-            parts = {f"{name}_{key}": a for name, arrays in self.arrays.items() for key, a in arrays.items()}
-            self.table.put("checkpoint", epoch.number, {"checkpoint_Y": state.Y, "streams": state.streams} | parts)
+            put = partial(self.table.put, "checkpoint", epoch.number)
+            put("run", {"checkpoint_Y": state.Y, "streams": state.streams})
+            for name, arrays in self.arrays.items():
+                put(f"observer {name!r}", {f"{name}_{key}": array for key, array in arrays.items()})
         if epoch.number in self.numbers:
-            self.table.put("epoch", epoch.number, {"Y": epoch.Y, "alpha": epoch.alpha} | self._totals(epoch))
+            self._check_finite(epoch)
+            put = partial(self.table.put, "epoch", epoch.number)
+            put("run", {"Y": epoch.Y, "alpha": epoch.alpha, "done": True} | self._totals(epoch))
             for observer in self.observers:
-                self.table.put("epoch", epoch.number, observer.values(self.arrays[observer.name], epoch))
-            self.table.put("epoch", epoch.number, {"done": True})
+                put(f"observer {observer.name!r}", observer.values(self.arrays[observer.name], epoch))
+
+    def _check_finite(self, epoch: Epoch) -> None:
+        if not np.isfinite(epoch.Y).all():
+            raise ValueError(
+                f"layout: expected finite positions, got NaN or inf by epoch {epoch.number}; lower learning_rate or "
+                "repulsion_strength"
+            )
 
     def _totals(self, epoch: Epoch) -> dict[str, int]:
         """Updates of the epoch by kind, scheduled and realised."""
@@ -162,7 +200,8 @@ class _Recorder:
 def _start(state: State, learning_rate: float) -> Epoch:
     """Epoch number 0: the start, in which nothing was updated."""
     nothing = np.zeros(0, UPDATE), np.zeros((0, state.Y.shape[1]), np.float32)
-    return Epoch(0, learning_rate, state.Y, state.Y, zero_counts(len(state.Y)), *nothing)
+    Y = state.Y.copy()  # nobody who watches can change the run
+    return Epoch(0, learning_rate, Y, Y, zero_counts(len(Y)), *nothing)
 
 
 def replay(trace: xr.DataTree, epoch: int) -> Epoch:
@@ -182,6 +221,13 @@ def replay(trace: xr.DataTree, epoch: int) -> Epoch:
     """
     descent = descent_of(trace)
     n_epochs = int(trace.attrs["n_epochs"])
+    if trace.attrs["law"] != LAW:
+        raise ValueError(
+            f"replay: expected a trace of law {LAW}, got law {trace.attrs['law']}, whose bits were others; "
+            f"run it again, or replay with umapinfo {trace.attrs['version_umapinfo']}"
+        )
+    if isinstance(epoch, bool) or not isinstance(epoch, int | np.integer):
+        raise TypeError(f"replay: expected a whole number, got {epoch!r}")
     if not 0 <= epoch <= n_epochs:
         raise ValueError(f"replay: expected an epoch in 0 ... {n_epochs}, got {epoch}")
     saved = trace["checkpoints"].to_dataset()

@@ -17,6 +17,7 @@ from umapinfo.core.schedule import Descent
 from umapinfo.trace.schema import SCHEMA, VARIABLES, Variable, variable
 
 GROUPS = ("rows", "graph", "layouts", "epochs", "vertices", "updates", "checkpoints", "observed", "labels")
+RESERVED = {"epoch", "vertex", "axis", "bin", "checkpoint", "update", "entry", "kept_entry", "listed", "stream", "word"}
 PACKAGES = ("umapinfo", "numpy", "scipy", "numba", "pynndescent", "xarray")
 
 
@@ -29,37 +30,50 @@ class Table:
         self._sizes = (n_vertices, n_kept)
         self.numbers = {"epoch": epoch_numbers, "checkpoint": checkpoints}
         self.arrays: dict[str, tuple[Variable, NDArray[Any]]] = {}
+        self._names: dict[tuple[str, str], set[str]] = {}
         self.updates: list[dict[str, NDArray[Any]]] = []
 
-    def put(self, dim: str, number: int, values: dict[str, Any]) -> None:
-        """Keep values at the place of epoch `number` along `dim` ("epoch" or "checkpoint")."""
+    def put(self, dim: str, number: int, source: str, values: dict[str, Any]) -> None:
+        """Keep what `source` gives at the place of epoch `number` along `dim` ("epoch" or "checkpoint")."""
         place = int(np.searchsorted(self.numbers[dim], number))
         if place == 0:
-            self._allocate(dim, values)
+            self._names[dim, source] = set(values)
+            self._allocate(dim, source, values)
+        if set(values) != self._names[dim, source]:
+            raise ValueError(
+                f"{source}: expected the names of epoch 0 at every recorded epoch, {sorted(self._names[dim, source])}, "
+                f"got {sorted(values)} at epoch {number}"
+            )
         for name, value in values.items():
-            if name not in self.arrays or np.shape(value) != self.arrays[name][1].shape[1:]:
+            array, given = self.arrays[name][1], np.asarray(value)
+            # "same_kind" lets float64 into float32 and whole numbers into either, and no text be cut short.
+            fits = np.can_cast(given.dtype, array.dtype, "safe" if given.dtype.kind == "U" else "same_kind")
+            if given.shape != array.shape[1:] or not fits:
                 raise ValueError(
-                    f"observers: expected the same names and shapes at every recorded epoch, got {name!r} of shape "
-                    f"{np.shape(value)} at epoch {number}"
+                    f"{source}: expected {name!r} with shape {array.shape[1:]} and dtype {array.dtype} as at epoch 0, "
+                    f"got {given.shape} and {given.dtype} at epoch {number}; return the same kind from the start"
                 )
-            self.arrays[name][1][place] = value
+            array[place] = given
 
-    def _allocate(self, dim: str, values: dict[str, Any]) -> None:
+    def _allocate(self, dim: str, source: str, values: dict[str, Any]) -> None:
         for name, value in values.items():
-            if name in self.arrays:
-                raise ValueError(
-                    f"observers: expected each variable from one observer, got {name!r} from two; rename it"
-                )
-            shape = np.shape(value)
-            row = variable(name, shape, *self._sizes)
+            given = np.asarray(value)
+            row = variable(name, given.shape, *self._sizes)
             if dim == "checkpoint" and name not in VARIABLES:
                 row = Variable("checkpoints", ("checkpoint", *row.dims[1:]), "", row.long_name, "")
-            if len(row.dims) != len(shape) + 1:
+            if name in self.arrays or name in RESERVED or "/" in name or row.dims[0] != dim:
+                raise ValueError(f"{source}: expected a new name for a variable, got {name!r}; rename it")
+            sizes = [
+                self._sizes[0] if axis == "vertex" else size
+                for axis, size in zip(row.dims[1:], given.shape, strict=False)
+            ]
+            if len(row.dims) != given.ndim + 1 or tuple(sizes) != given.shape or given.dtype.kind not in "biufU":
                 raise ValueError(
-                    f"observers: expected {name!r} with the dims {row.dims[1:]} of the schema, got shape {shape}"
+                    f"{source}: expected {name!r} as numbers with the dims {row.dims[1:]}, got shape {given.shape} "
+                    f"and dtype {given.dtype}"
                 )
-            dtype = row.dtype or np.asarray(value).dtype
-            self.arrays[name] = (row, np.zeros((len(self.numbers[dim]), *shape), dtype))
+            dtype = row.dtype or (np.float64 if given.dtype.kind in "iu" and dim == "epoch" else given.dtype)
+            self.arrays[name] = (row, np.zeros((len(self.numbers[dim]), *given.shape), dtype))
 
     def add_updates(self, epoch: Epoch) -> None:
         """Keep an epoch's updates and differences."""
@@ -107,7 +121,7 @@ def trace_tree(
     datasets = {
         f"/{name}": _dataset(variables, table.numbers["epoch"]) for name, variables in groups.items() if variables
     }
-    root = xr.Dataset(attrs=_attributes(graph, curve, settings) | attrs)
+    root = xr.Dataset(attrs=run_attributes(graph, curve, settings) | attrs)
     return xr.DataTree.from_dict({"/": root} | datasets)
 
 
@@ -118,7 +132,8 @@ def _dataset(variables: dict[str, xr.Variable], numbers: NDArray[np.int64]) -> x
     return xr.Dataset(variables, coords={"epoch": epoch} if by_epoch else {})
 
 
-def _attributes(graph: Graph, curve: Curve, settings: dict[str, Any]) -> dict[str, Any]:
+def run_attributes(graph: Graph, curve: Curve, settings: dict[str, Any]) -> dict[str, Any]:
+    """What a trace says of its run: schema, law, settings, versions and the machine."""
     versions = {f"version_{name}": _version(name) for name in PACKAGES}
     known = {} if graph.n_neighbors is None else {"n_neighbors": int(graph.n_neighbors)}
     return {
@@ -130,7 +145,7 @@ def _attributes(graph: Graph, curve: Curve, settings: dict[str, Any]) -> dict[st
         **settings,
         **versions,
         "python": platform.python_version(),
-        "machine": platform.machine(),
+        "cpu": platform.processor() or platform.machine(),
     }
 
 
