@@ -41,7 +41,7 @@ clean: ## remove the environment and all caches; figures and numbers stay
 
 # Three files of one script: a pattern rule with several targets runs once for all of them (&: needs make 4.3).
 # They depend on the environment too, so that a fresh clone, where figures are committed, draws its own.
-paper/figures/%.pdf paper/figures/%.png paper/numbers/%.json: analyses/%.py $(SOURCES) $(VENV)/.figures
+paper/figures/%.pdf paper/figures/%.png paper/numbers/%.json: analyses/%.py analyses/_script.py $(SOURCES) $(VENV)/.figures
 	$(RUN) $<
 
 $(VENV)/pyvenv.cfg:

@@ -67,6 +67,8 @@ def parsed(script: Script, arguments: Sequence[str] | None) -> argparse.Namespac
     parser.add_argument("--epochs", type=int, help="number of epochs (default: 500 up to 10,000 points, else 200)")
     parser.add_argument("--out", type=Path, help="folder to write to (default: paper/, with other settings build/)")
     options = parser.parse_args(arguments)
+    if options.epochs is not None and options.epochs < 1:
+        parser.error(f"expected --epochs of at least 1, got {options.epochs}")
     usual = tuple(options.data) == DATA and options.n is None and options.epochs is None
     options.out = options.out or ROOT / ("paper" if usual else "build")
     return options

@@ -318,14 +318,14 @@ def descend(
 def counts(listed, deltas, n, push_tail=False):
     """Per vertex: attractions scheduled and realised (as head or tail), repulsions scheduled and realised.
 
-    Repulsions count at the head, and at the tail too where it is pushed. A self-draw or a coincident pair is
-    scheduled, not realised.
+    Repulsions count at the head, and at the tail too where it is pushed (a self-draw then counts twice). A
+    self-draw or a coincident pair is scheduled, not realised.
     """
     attractions, attracted, repulsions, repelled = np.zeros((4, n), dtype=np.int64)
     for (head, tail, _, draw), delta in zip(listed, deltas, strict=True):
         moved = bool(np.dot(delta, delta) > 0)
         scheduled, realised = (attractions, attracted) if draw < 0 else (repulsions, repelled)
-        for vertex in [head, tail] if draw < 0 or (push_tail and head != tail) else [head]:
+        for vertex in [head, tail] if draw < 0 or push_tail else [head]:
             scheduled[vertex] += 1
             realised[vertex] += moved
     return attractions, attracted, repulsions, repelled

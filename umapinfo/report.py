@@ -41,7 +41,7 @@ def summary(trace: xr.DataTree) -> str:
     mu = prune(graph, trace.attrs["n_epochs"])
     parts = {
         "degree": _degree_lines(graph),
-        "binarisation": _binarisation_lines(mu, descent, trace),
+        "binarisation": _binarisation_lines(graph, mu, descent, trace),
         "loss": _loss_lines(mu, descent, trace),
     }
     text = [_title(trace, graph)]
@@ -102,9 +102,9 @@ def _degree_lines(graph: Graph) -> list[Line]:
     return lines
 
 
-def _binarisation_lines(mu: Graph, descent: Descent, trace: xr.DataTree) -> list[Line]:
+def _binarisation_lines(graph: Graph, mu: Graph, descent: Descent, trace: xr.DataTree) -> list[Line]:
     measured = {
-        "p": graph_binarisation(mu),
+        "p": graph_binarisation(graph),
         "target nu*": target_binarisation(mu, descent),
         "q": layout_binarisation(mu, trace["layouts"].to_dataset()["Y"].values[-1], curve_of(trace)),
     }
@@ -138,7 +138,7 @@ def _loss_lines(mu: Graph, descent: Descent, trace: xr.DataTree) -> list[Line]:
             f"H = {last['entropy']:.6g} is constant; KL - BCE + H <= {residual:.1e}",
         ),
         Line(
-            "effective BCE (what was descended)",
+            "effective BCE (negative sampling)",
             f"{last['effective_bce']:.6g}",
             f"target {levels.effective_target:.6g}; start {effective[0]:.6g}",
         ),

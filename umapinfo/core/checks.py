@@ -17,6 +17,8 @@ def checked_data(X: Any) -> Any:
     ValueError
         Not two-dimensional, fewer than 2 rows or no column, NaN or inf (the first place is named).
     """
+    if np.ma.is_masked(X):
+        raise ValueError("X: expected values everywhere, got a masked array; drop or impute the masked rows")
     data = X.tocsr() if scipy.sparse.issparse(X) else np.asarray(X)
     if data.dtype.kind not in "biuf":
         raise TypeError(f"X: expected real numbers, got dtype {data.dtype}; convert it with astype(float)")

@@ -112,6 +112,8 @@ def initial_state(graph: Graph, descent: Descent, Y0: Any) -> State:
     ValueError
         Unless Y0 is a finite array [n_vertices, d >= 1].
     """
+    if np.asarray(Y0).dtype.kind not in "biuf":
+        raise TypeError(f"start: expected real numbers, got dtype {np.asarray(Y0).dtype}")
     start = np.array(Y0, dtype=np.float32, order="C")
     if start.ndim != 2 or len(start) != graph.n_vertices or start.shape[1] < 1:
         raise ValueError(f"start: expected shape [{graph.n_vertices}, d], got {start.shape}")

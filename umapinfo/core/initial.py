@@ -7,7 +7,9 @@ than the smallest of the Laplacian), an eigensolver that does not converge is fo
 start, and more than 2 d components are placed by the principal components of their centroids.
 """
 
+import inspect
 import warnings
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ STARTS = ("spectral", "pca", "random")
 SIDE = 10.0  # of the box that a start is rescaled to
 NOISE = 1e-4  # standard deviation added to spectral and pca starts, on the scale of SIDE
 DENSE_UP_TO = 200  # vertices: below this a dense eigensolver is both safer and faster
+LANCZOS_VECTORS = 20  # in memory at once
 
 
 def initial_layout(
@@ -123,7 +126,8 @@ def _principal_components(X: Any, d: int) -> NDArray[np.float64]:
         if not centred.matvec(random.normal(size=X.shape[1])).any():  # all points equal: ARPACK refuses a zero matrix
             return np.zeros((X.shape[0], d))
         guess = random.normal(size=min(X.shape))  # ones would be mapped to 0
-        _, _, axes_t = scipy.sparse.linalg.svds(centred, k=rank, v0=guess)
+        svds = scipy.sparse.linalg.svds
+        _, _, axes_t = svds(centred, k=rank, v0=guess, **_restarts(svds, random))
         axes = axes_t[::-1].T
         scores = X @ axes - mean @ axes
     signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
@@ -193,14 +197,21 @@ def _eigenvectors(W: Any, d: int, random: np.random.Generator) -> NDArray[np.flo
 def _sparse_eigenvectors(
     M: Any, first: NDArray[np.float64], d: int, random: np.random.Generator
 ) -> NDArray[np.float64]:
-    """The d eigenvectors after the first, by ascending eigenvalue: Lanczos, or LOBPCG where it does not converge."""
-    n = M.shape[0]
-    lanczos_vectors = min(n - 1, max(2 * d + 3, int(np.sqrt(n))))
+    """The d eigenvectors after the first, by ascending eigenvalue: Lanczos, or LOBPCG where it does not converge.
+
+    One at a time, those found before pushed to the other end of the spectrum: a Krylov space shows one vector alone of
+    eigenvalues that are equal to its tolerance, as those of rings and of weakly joined clusters are.
+    """
+    n, eigsh = M.shape[0], scipy.sparse.linalg.eigsh
+    found = first[:, None]
     try:
-        values, vectors = scipy.sparse.linalg.eigsh(
-            M, d + 1, which="LA", ncv=lanczos_vectors, tol=1e-4, v0=np.ones(n), maxiter=5 * n
-        )
-        return vectors[:, np.argsort(values)[:d]]
+        for _ in range(d):
+            rest = scipy.sparse.linalg.LinearOperator(M.shape, partial(_pushed_down, M, found), dtype=np.float64)
+            guess = random.normal(size=n)  # ones are an eigenvector of a regular graph, where Lanczos ends
+            options = {"ncv": LANCZOS_VECTORS, "tol": 1e-6, "v0": guess, "maxiter": 5 * n, **_restarts(eigsh, random)}
+            vector = eigsh(rest, 1, which="LA", **options)[1]
+            found = np.hstack([found, vector])
+        return found[:, :0:-1]
     except scipy.sparse.linalg.ArpackError:
         guess = random.normal(size=(n, d))
         with warnings.catch_warnings():  # short of its tolerance it is still a good start
@@ -209,3 +220,14 @@ def _sparse_eigenvectors(
                 M, guess, Y=first[:, None], largest=True, tol=1e-4, maxiter=500
             )
         return vectors[:, np.argsort(values)]
+
+
+def _restarts(solver: Any, random: np.random.Generator) -> dict[str, Any]:
+    """Argument for random numbers of newer scipy's ARPACK, which draws a vector where the Krylov space is exhausted."""
+    return {"rng": random} if "rng" in inspect.signature(solver).parameters else {}
+
+
+def _pushed_down(M: Any, found: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]:
+    """M v - 2 Q Q' v: the eigenvalues of the orthonormal columns of Q, in [-1, 1] before, are the lowest."""
+    v = v.ravel()
+    return M @ v - 2.0 * (found @ (found.T @ v))

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from umapinfo.core.checks import checked_data, checked_precomputed
 from umapinfo.core.distances import Report, checked_metric_kwds, exact_search, extreme_scale, homogeneity, nearest
 
-EXACT_UP_TO = 4096  # points; umap-learn's own limit
+EXACT_BELOW = 4096  # points; umap-learn's own limit
 LARGEST = 1e30  # distance: sums of float32 distances stay finite
 ROUNDING = 1e-5  # how far under 0 the rounding of 1 - cos may lead
 
@@ -56,7 +56,7 @@ def neighbors(
     metric_kwds : dict, optional
         Arguments of the metric (p of "minkowski").
     exact : bool, optional
-        All distances (O(n^2)) or PyNNDescent's approximation; by default exact up to 4096 points.
+        All distances (O(n^2)) or PyNNDescent's approximation; by default exact below 4096 points.
     seed : int
         Of PyNNDescent.
     report : callable(stage, done, total), optional
@@ -81,7 +81,7 @@ def neighbors(
     kwds = checked_metric_kwds(metric, metric_kwds or {}, data)
     scale = extreme_scale(data, metric)
     data = data if scale == 1.0 else data / scale
-    if exact if exact is not None else n <= EXACT_UP_TO:
+    if exact if exact is not None else n < EXACT_BELOW:
         indices, distances = exact_search(data, np.arange(n), n_neighbors - 1, metric, kwds, report)
     else:
         indices, distances = _approximate(data, n_neighbors, metric, kwds, seed, report)

@@ -77,12 +77,6 @@ def times(weight: float, value: float) -> float:
 
 
 @jit
-def cross_entropy(p: float, rest: float, theta: float) -> float:
-    """-p ln q - (1 - p) ln(1 - q) = p softplus(-theta) + (1 - p) softplus(theta), nats."""
-    return times(p, softplus(-theta)) + times(rest, softplus(theta))
-
-
-@jit
 def entropy(p: float, rest: float) -> float:
     """h(p) = -p ln p - (1 - p) log1p(-p) in nats, at the smaller of p and rest; 0 at p = 0 and p = 1."""
     small = min(p, rest)

@@ -167,8 +167,8 @@ class LossObserver:
     Of the purported loss kl, bce, entropy, attraction, repulsion, identity_residual and per vertex loss
     (bce); the same of the effective loss with the prefix effective_; n_coincident, article_cross_entropy,
     i_divergence, i_divergence_shape, _mass and _complement; of the epoch's updates sampled_loss,
-    sampled_attraction, sampled_repulsion.  The convention is that of the two
-    losses; the rest is over unordered pairs.  Nothing accumulates, so there are no arrays.
+    sampled_attraction, sampled_repulsion.  All over unordered pairs; nothing accumulates, so
+    there are no arrays.
     """
 
     name = "loss"
@@ -176,9 +176,6 @@ class LossObserver:
     _graph: Graph
     _curve: Curve
     _descent: Descent
-
-    def __init__(self, convention: str = "unordered") -> None:
-        self._rule = checked_convention(convention)
 
     def start(self, graph: Graph, curve: Curve, descent: Descent) -> dict[str, NDArray[Any]]:
         """Keep what the losses are made of."""
@@ -193,10 +190,9 @@ class LossObserver:
         weights = purported_weights(self._graph)
         # The columns v of the effective weights begin with the purported ones: one sum serves both.
         weights_effective = effective_weights(self._graph, self._descent)
-        potentials = sorted({"repulsion", "similarity", self._rule.potential})
-        pairs = all_pairs(weights_effective, epoch.Y, self._curve, potentials)
-        purported = loss_values(weights, pairs, self._rule)
-        effective = loss_values(weights_effective, pairs, self._rule)
+        pairs = all_pairs(weights_effective, epoch.Y, self._curve, ["repulsion", "similarity"])
+        purported = loss_values(weights, pairs, CONVENTIONS["unordered"])
+        effective = loss_values(weights_effective, pairs, CONVENTIONS["unordered"])
         split = i_divergence_split(weights, pairs)
         sampled = sampled_loss(epoch, self._curve, self._descent, self._graph)
         recorded = ("kl", "bce", "entropy", "attraction", "repulsion", "identity_residual")

@@ -53,7 +53,7 @@ class Recording:
                 raise TypeError(
                     f"recording: expected observers with {', '.join(OBSERVER_PARTS)}, got {observer!r}; pass instances"
                 )
-        if isinstance(self.updates, str) or not isinstance(self.updates, Iterable):
+        if not isinstance(self.updates, Iterable):
             raise TypeError(f"recording: expected a list of epochs for updates, got {self.updates!r}")
         names = [observer.name for observer in self.observers]
         if len(set(names)) < len(names):

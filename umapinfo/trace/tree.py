@@ -69,7 +69,7 @@ class Table:
             ]
             if len(row.dims) != given.ndim + 1 or tuple(sizes) != given.shape or given.dtype.kind not in "biufU":
                 raise ValueError(
-                    f"{source}: expected {name!r} as numbers with the dims {row.dims[1:]}, got shape {given.shape} "
+                    f"{source}: expected {name!r} with numbers and the dims {row.dims[1:]}, got shape {given.shape} "
                     f"and dtype {given.dtype}"
                 )
             dtype = row.dtype or (np.float64 if given.dtype.kind in "iu" and dim == "epoch" else given.dtype)
