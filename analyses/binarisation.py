@@ -85,9 +85,9 @@ def draw_training(found: xr.Dataset, ax: Axes) -> Axes:
     for name in ("p", "target", "target_head_only"):
         ax.axhline(found.attrs[f"near_{name}"], color=COLOURS[name], ls=LINES[name], label=LABELS[name])
     ax.set(xlabel="epoch", ylabel="share within 0.05 of 0 or 1", ylim=(0, 1))
-    share = found["near_q"].values[-1]
+    share, target = found["near_q"].values[-1], found.attrs["near_target_head_only"]
     ax.set_title(
-        f"at the end $q$ is nearly 0 or 1 on {share:.0%} of the edges,\nits target (as run) on {found.attrs['near_target_head_only']:.0%}",
+        f"at the end $q$ is nearly 0 or 1 on {share:.0%} of the edges,\nits target, as run, on {target:.0%}",
         loc="left",
     )
     ax.legend(loc="upper left")

@@ -175,7 +175,8 @@ def test_readme__quotes_the_numbers_of_the_figures():
         quoted += [f"{losses['bce_end'] / losses['bce_least'] - 1:.0%}".replace("%", " %")]
         quoted += [f"{shares['rows']['entropy_ratio']:.0%}".replace("%", " %")]
         quoted += [
-            f"{shares[v]['near_zero_05'] + shares[v]['near_one_05']:.0%}".replace("%", " %") for v in ("target", "q")
+            f"{shares[v]['near_zero_05'] + shares[v]['near_one_05']:.0%}".replace("%", " %")
+            for v in ("target", "target_head_only", "q")
         ]
         assert losses["identity_residual_largest"] < 1e-14
     table = numbers["ring_table"]["mean"]
