@@ -304,7 +304,12 @@ def test_the_global_random_state__is_neither_read_nor_changed():
 @pytest.mark.parametrize(
     ("how", "settings", "error", "words"),
     [
-        ("spectrum", {}, ValueError, "expected one of 'spectral', 'pca', 'random' or an array, got 'spectrum'"),
+        (
+            "spectrum",
+            {},
+            ValueError,
+            "expected a known name or an array, got 'spectrum'; choose one of spectral, pca, random",
+        ),
         ("pca", {}, ValueError, "expected the data for 'pca', got X=None; pass X="),
         ("pca", {"X": np.ones((4, 2))}, ValueError, "expected 5 rows, one a vertex, got 4"),
         (np.zeros((4, 2)), {}, ValueError, r"expected an array \[5, n_components\], got shape \(4, 2\)"),

@@ -27,7 +27,7 @@ def checked_data(X: Any) -> Any:
             f"X: expected shape [n, n_features], got {data.ndim} dimension(s) of shape {data.shape}; reshape it"
         )
     if data.shape[0] < 2 or data.shape[1] < 1:
-        raise ValueError(f"X: expected at least 2 rows and 1 column, got shape {data.shape}")
+        raise ValueError(f"X: expected at least 2 rows and 1 column, got shape {data.shape}; give a row per point")
     if scipy.sparse.issparse(data):
         data = scipy.sparse.csr_matrix(data, dtype=np.float64, copy=True)
         data.sum_duplicates()
@@ -63,7 +63,10 @@ def checked_precomputed(D: Any) -> Any:
     """
     data = checked_data(D)
     if data.shape[0] != data.shape[1]:
-        raise ValueError(f"precomputed distances: expected a square matrix, got shape {data.shape}")
+        raise ValueError(
+            f"precomputed distances: expected a square matrix, got shape {data.shape}; give those of all pairs, "
+            "or lists to neighbors_from_lists"
+        )
     values = data.data if scipy.sparse.issparse(data) else data
     if values.size and values.min() < 0:
         raise ValueError(
@@ -73,7 +76,6 @@ def checked_precomputed(D: Any) -> Any:
     if values.size and asymmetry > 1e-6 * values.max():
         raise ValueError(
             f"precomputed distances: expected a symmetric matrix, got entries that differ by {asymmetry:.3g} "
-            f"from their mirror "
-            "image; use neighbors_from_lists for directed neighbour lists"
+            "from their mirror image; use neighbors_from_lists for directed neighbour lists"
         )
     return data

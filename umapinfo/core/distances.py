@@ -69,13 +69,18 @@ def checked_metric_kwds(metric: str, kwds: dict[str, Any], data: Any) -> dict[st
     sparse = scipy.sparse.issparse(data)
     known = metrics(sparse)
     if metric not in known:
-        raise ValueError(f"metric: expected 'precomputed' or one of {', '.join(sorted(known))}, got {metric!r}")
+        raise ValueError(
+            f"metric: expected 'precomputed' or a name that PyNNDescent knows, got {metric!r}; choose one of "
+            f"{', '.join(sorted(known))}"
+        )
     if metric == "haversine" and data.shape[1] != 2:
-        raise ValueError(f"metric: expected 2 features (latitude, longitude) for 'haversine', got {data.shape[1]}")
+        raise ValueError(
+            f"metric: expected 2 features (latitude, longitude) for 'haversine', got {data.shape[1]}; choose two"
+        )
     names = [name for name in inspect.signature(known[metric].py_func).parameters if name != "n_features"]
     names = names[4 if sparse else 2 :]  # after two points, of a sparse matrix with indices and values each
     if not set(kwds) <= set(names):
-        raise TypeError(f"metric_kwds: expected arguments of {metric!r}, {names}, got {list(kwds)}")
+        raise TypeError(f"metric_kwds: expected arguments of {metric!r}, {names}, got {list(kwds)}; remove the others")
     needed = None if sparse else PER_FEATURE.get(metric)
     if needed is None:
         return {name: kwds[name] for name in names if name in kwds}

@@ -114,10 +114,14 @@ def graph_from_csr(P: Any) -> Graph:
             raise TypeError
         csr = csr.astype(np.float64)
     except (TypeError, ValueError):
-        raise TypeError(f"graph: expected a numeric matrix of edge probabilities, got {type(P).__name__}") from None
+        raise TypeError(
+            f"graph: expected a numeric matrix of edge probabilities, got {type(P).__name__}; give a sparse one"
+        ) from None
     csr.sum_duplicates()
     if csr.shape[0] != csr.shape[1] or csr.shape[0] < 2:
-        raise ValueError(f"graph: expected a square matrix of at least 2 rows, got shape {csr.shape}")
+        raise ValueError(
+            f"graph: expected a square matrix of at least 2 rows, got shape {csr.shape}; give a row per vertex"
+        )
     wrong = ~((csr.data >= 0) & (csr.data <= 1))
     if wrong.any():
         row = np.searchsorted(csr.indptr, np.argmax(wrong), side="right") - 1
@@ -139,7 +143,7 @@ def prune(graph: Graph, n_epochs: int) -> Graph:
     with its exception: for n_epochs <= 10 the default number of epochs takes the place of n_epochs.
     """
     if n_epochs < 0:
-        raise ValueError(f"prune: expected n_epochs >= 0, got {n_epochs}")
+        raise ValueError(f"prune: expected n_epochs >= 0, got {n_epochs}; give that of the run")
     keep = kept(graph, n_epochs)
     position = np.concatenate(([0], np.cumsum(keep)))
     return replace(graph, indptr=position[graph.indptr], indices=graph.indices[keep], weight=graph.weight[keep])

@@ -58,13 +58,15 @@ def initial_layout(
         Unknown start, "pca" without data, an array of the wrong shape or dtype or with NaN or inf.
     """
     if isinstance(n_components, bool) or not isinstance(n_components, int | np.integer) or n_components < 1:
-        raise ValueError(f"n_components: expected a whole number >= 1, got {n_components!r}")
+        raise ValueError(f"n_components: expected a whole number >= 1, got {n_components!r}; 2 is usual")
     if isinstance(how, str) and how not in STARTS:
-        raise ValueError(f"start: expected one of {', '.join(map(repr, STARTS))} or an array, got {how!r}")
+        raise ValueError(f"start: expected a known name or an array, got {how!r}; choose one of {', '.join(STARTS)}")
     random = np.random.default_rng(seed)
     data = None if X is None else checked_data(X)
     if data is not None and data.shape[0] != graph.n_vertices:
-        raise ValueError(f"X: expected {graph.n_vertices} rows, one a vertex, got {data.shape[0]}")
+        raise ValueError(
+            f"X: expected {graph.n_vertices} rows, one a vertex, got {data.shape[0]}; give the data of the graph"
+        )
     if not isinstance(how, str):
         return _rescaled(_parted(_checked_start(how, graph.n_vertices), random))
     if how == "random":
@@ -82,7 +84,9 @@ def _checked_start(how: Any, n: int) -> NDArray[np.float64]:
         raise TypeError(f"start: expected real numbers, got dtype {start.dtype}; convert it with astype(float)")
     start = start.astype(np.float64)
     if start.ndim != 2 or len(start) != n or start.shape[1] < 1:
-        raise ValueError(f"start: expected an array [{n}, n_components], got shape {start.shape}")
+        raise ValueError(
+            f"start: expected an array [{n}, n_components], got shape {start.shape}; give a row per vertex"
+        )
     check_finite(start, "start")
     return start
 

@@ -57,9 +57,9 @@ def fuzzy_graph(neighbors: Neighbors, *, local_connectivity: float = 1.0, set_op
         For lists that `neighbors_from_lists` refuses (a Neighbors may be made by hand), and for numbers out of range.
     """
     if not (math.isfinite(local_connectivity) and local_connectivity >= 0):
-        raise ValueError(f"fuzzy_graph: expected local_connectivity >= 0, got {local_connectivity}")
+        raise ValueError(f"fuzzy_graph: expected local_connectivity >= 0, got {local_connectivity}; 1 is usual")
     if not 0 <= set_op_mix_ratio <= 1:
-        raise ValueError(f"fuzzy_graph: expected set_op_mix_ratio in [0, 1], got {set_op_mix_ratio}")
+        raise ValueError(f"fuzzy_graph: expected set_op_mix_ratio in [0, 1], got {set_op_mix_ratio}; 1 is usual")
     neighbors = neighbors_from_lists(*neighbors, n_neighbors=np.shape(neighbors[0])[-1] + 1)
     rows = directed_rows(neighbors, float(local_connectivity))
     n = len(rows.rho)

@@ -111,19 +111,28 @@ def neighbors_from_lists(indices: ArrayLike, distances: ArrayLike, n_neighbors: 
     """
     lists, lengths = np.asarray(indices), np.asarray(distances)
     if lists.ndim != 2 or lists.shape != lengths.shape:
-        raise ValueError(f"neighbor lists: expected two arrays [n, k], got shapes {lists.shape} and {lengths.shape}")
+        raise ValueError(
+            f"neighbor lists: expected two arrays [n, k], got shapes {lists.shape} and {lengths.shape}; "
+            "give both of one search"
+        )
     if not np.issubdtype(lists.dtype, np.integer):
         raise TypeError(f"neighbor lists: expected integer indices, got {lists.dtype}; cast them with astype(int)")
     n, columns = lists.shape
     k = columns if n_neighbors is None else n_neighbors
     check_n_neighbors(k, n)
     if columns not in (k, k - 1):
-        raise ValueError(f"neighbor lists: expected {k} or {k - 1} columns for n_neighbors={k}, got {columns}")
+        raise ValueError(
+            f"neighbor lists: expected {k} or {k - 1} columns for n_neighbors={k}, got {columns}; n_neighbors "
+            "counts the point itself, listed or not"
+        )
     _check_lists(lists, n)
     lengths = _float32(lengths)
     if (lengths < 0).any():
         row, column = np.argwhere(lengths < 0)[0]
-        raise ValueError(f"neighbor lists: expected distances >= 0, got {lengths[row, column]} in row {row}")
+        raise ValueError(
+            f"neighbor lists: expected distances >= 0, got {lengths[row, column]} in row {row}; give distances, not "
+            "similarities"
+        )
     order = np.argsort(lengths, axis=1, kind="stable")
     lists = np.take_along_axis(lists, order, 1).astype(np.int32)
     lengths = np.take_along_axis(lengths, order, 1)
@@ -131,18 +140,21 @@ def neighbors_from_lists(indices: ArrayLike, distances: ArrayLike, n_neighbors: 
         return _without_self(lists, lengths)
     row = np.argmax((lists == np.arange(n)[:, None]).any(axis=1))
     if (lists[row] == row).any():
-        raise ValueError(f"neighbor lists: expected {k - 1} columns without the point itself, got it in row {row}")
+        raise ValueError(
+            f"neighbor lists: expected {k - 1} columns without the point itself, got it in row {row}; give n_neighbors="
+            f"{columns} if every row lists it"
+        )
     return Neighbors(lists, lengths)
 
 
 def check_n_neighbors(n_neighbors: int, n: int) -> None:
     """Raise unless 2 <= n_neighbors < n is an integer."""
     if isinstance(n_neighbors, bool) or not isinstance(n_neighbors, int | np.integer):
-        raise TypeError(f"n_neighbors: expected an integer, got {n_neighbors!r}")
+        raise TypeError(f"n_neighbors: expected an integer, got {n_neighbors!r}; round it")
     if not 2 <= n_neighbors < n:
         raise ValueError(
-            f"n_neighbors: expected 2 <= n_neighbors < n = {n} (the point itself is counted), got "
-            f"{n_neighbors}; lower it"
+            f"n_neighbors: expected 2 <= n_neighbors < n = {n} (the point itself is counted), got {n_neighbors}; "
+            "choose a number in that range"
         )
 
 
@@ -157,7 +169,8 @@ def _check_lists(indices: NDArray[Any], n: int) -> None:
     repeated = (np.diff(np.sort(indices, axis=1), axis=1) == 0).any(axis=1)
     if repeated.any():
         raise ValueError(
-            f"neighbor lists: expected each neighbour once a row, got one twice in row {np.argmax(repeated)}"
+            f"neighbor lists: expected each neighbour once a row, got one twice in row {np.argmax(repeated)}; "
+            "remove repeated neighbours"
         )
 
 
@@ -204,8 +217,7 @@ def _from_precomputed(D: Any, n_neighbors: int) -> Neighbors:
         if len(columns) < listed:
             raise ValueError(
                 f"precomputed distances: expected at least {listed} stored neighbours a row, got {len(columns)} "
-                f"in row {i}; "
-                "lower n_neighbors or store more distances"
+                f"in row {i}; lower n_neighbors or store more distances"
             )
         order = np.lexsort((columns, values))[:listed]
         indices[i], distances[i] = columns[order], values[order]
