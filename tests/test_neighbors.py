@@ -314,12 +314,12 @@ def test_rows_that_pynndescent_leaves_open__are_searched_exactly_without_a_warni
     assert kwds == {}
 
 
-def test_search__is_exact_up_to_4096_points_unless_asked(monkeypatch):
+def test_search__is_exact_below_4096_points_unless_asked(monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("approximate search")
 
     monkeypatch.setattr(pynndescent, "NNDescent", refuse)
-    X = cloud(4096, 1)
+    X = cloud(4095, 1)
     neighbors(X, 3)
     with pytest.raises(AssertionError, match="approximate"):
         neighbors(np.append(X, [[0.0]], axis=0), 3)

@@ -19,7 +19,7 @@ from umapinfo.measures.degree import DegreeObserver
 from umapinfo.measures.loss import LossObserver
 from umapinfo.progress import Progress
 from umapinfo.trace.observers import Observer
-from umapinfo.trace.record import Recording, run
+from umapinfo.trace.record import Recording, check_labels, run
 
 LOSSES_UP_TO = 20_000  # vertices: above, one sum over all pairs takes over ten seconds on two cores
 
@@ -76,6 +76,8 @@ def embed(
     """
     descent, curve = Descent(**settings), fit_curve(min_dist, spread)
     data = checked_data(X)
+    if labels is not None:  # run checks them too, but after minutes of search
+        check_labels(labels, data.shape[0])
     with Progress(progress) as report:
         found = neighbors(
             data,

@@ -1,7 +1,7 @@
 """Nearest neighbours: exact for few points, PyNNDescent for many, or somebody else's lists.
 
 n_neighbors = k counts the point itself, as umap-learn does, but the lists do not hold it: k - 1 neighbours a
-row, nearest first.  In exact lists ties are ordered by index.
+row, nearest first, ties ordered by index (which of several at the same distance are listed last, PyNNDescent chooses).
 """
 
 import warnings
@@ -252,6 +252,7 @@ def _approximate(
     indices, distances = found.indices, found.distances.astype(np.float64)
     if len(missing):
         indices[missing], distances[missing] = exact_search(data, missing, n_neighbors - 1, metric, kwds, None)
+    order = np.lexsort((indices, distances))  # PyNNDescent's order of ties depends on the number of threads
     if report:
         report("neighbors", n, n)
-    return indices, distances
+    return np.take_along_axis(indices, order, 1), np.take_along_axis(distances, order, 1)

@@ -124,8 +124,8 @@ def run(
     _check_kinds(graph, descent, recording)
     n_epochs = descent.epochs_for(graph.n_vertices)
     mu = prune(graph, n_epochs)
-    if labels is not None and np.shape(labels) != (graph.n_vertices,):
-        raise ValueError(f"labels: expected shape [{graph.n_vertices}], got {np.shape(labels)}")
+    if labels is not None:
+        check_labels(labels, graph.n_vertices)
     settings = {field.name: getattr(descent, field.name) for field in fields(descent)} | {"n_epochs": n_epochs}
     taken = set(run_attributes(graph, curve, settings)) & set(attrs or {})
     if taken:
@@ -138,6 +138,12 @@ def run(
             recorder.take(epoch, state)
             report("descent", epoch.number, n_epochs)
     return trace_tree(graph, kept(graph, n_epochs), curve, settings, recorder.table, labels, attrs or {})
+
+
+def check_labels(labels: Any, n_vertices: int) -> None:
+    """ValueError unless there is one label a vertex."""
+    if np.shape(labels) != (n_vertices,):
+        raise ValueError(f"labels: expected shape [{n_vertices}], got {np.shape(labels)}; give one a vertex")
 
 
 def _check_kinds(graph: Any, descent: Any, recording: Any) -> None:
