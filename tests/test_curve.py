@@ -126,6 +126,7 @@ def test_softplus__has_its_limits_at_both_ends():
     assert softplus(math.inf) == math.inf
     assert softplus(0.0) == math.log(2.0)
     assert softplus(-745.0) > 0  # subnormal, not lost
+    assert (softplus(710.0), softplus(1e308)) == (710.0, 1e308)  # where e^x is no float64
 
 
 def test_checked_curve__makes_plain_floats_of_any_numbers():

@@ -164,6 +164,11 @@ REFUSED = {
     "object dtype": (lambda: embed(X.astype(object)), TypeError, "real numbers | dtype object | astype(float)"),
     "text": (lambda: embed(np.array([["a", "b"]] * 9)), TypeError, "real numbers | dtype <U1 | astype(float)"),
     "complex": (lambda: embed(X.astype(complex)), TypeError, "real numbers | dtype complex128 | astype(float)"),
+    "a masked array": (
+        lambda: embed(np.ma.masked_greater(X, 2.0)),
+        ValueError,
+        "values everywhere | a masked array | drop or impute",
+    ),
     "a DataFrame with text": (
         lambda: embed(pd.DataFrame({"x": range(9), "name": list("abcdefghi")})),
         TypeError,
@@ -308,6 +313,7 @@ REFUSED = {
     ),
     "1-d state": (lambda: initial_state(path(), Descent(), np.zeros(5)), ValueError, "shape [5, d] | got (5,)"),
     "pca without X": (lambda: initial_layout(path(), "pca"), ValueError, "the data for 'pca' | X=None | pass X="),
+    "labels": (lambda: embed(X, labels=["a", "b"]), ValueError, "labels: expected shape [40] | got (2,)"),
     "n_components 0": (lambda: embed(X, n_components=0), ValueError, "a whole number >= 1 | got 0 | 2 is usual"),
     # numbers out of range
     "n_epochs -1": (lambda: embed(X, n_epochs=-1), ValueError, "n_epochs: expected | got -1"),

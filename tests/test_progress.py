@@ -12,7 +12,7 @@ def bars(monkeypatch):
     opened = []
 
     def recorded(**options):
-        opened.append(tqdm(**options, mininterval=0))
+        opened.append(tqdm(**{**options, "mininterval": 0}))
         return opened[-1]
 
     tqdm = progress.tqdm
