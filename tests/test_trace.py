@@ -597,3 +597,8 @@ def test_summary__says_so_where_points_coincide(graph, start):
     assert str(N * (N - 1) // 2) in line
     assert "inf" in text
     assert "nan" not in text
+
+
+def test_embed__refuses_attributes_that_would_hide_its_own():
+    with pytest.raises(ValueError, match=r"attrs: .*metric"):
+        embed(np.eye(20), 3, attrs={"metric": "mine"}, progress=False)

@@ -19,7 +19,7 @@ from umapinfo.measures.degree import DegreeObserver
 from umapinfo.measures.loss import LossObserver
 from umapinfo.progress import Progress
 from umapinfo.trace.observers import Observer
-from umapinfo.trace.record import Recording, check_labels, run
+from umapinfo.trace.record import Recording, check_attrs, check_labels, run
 
 LOSSES_UP_TO = 20_000  # vertices: above, one sum over all pairs takes over ten seconds on two cores
 
@@ -75,6 +75,16 @@ def embed(
         As the functions named.
     """
     descent, curve = Descent(**settings), fit_curve(min_dist, spread)
+    origin = {
+        "metric": metric,
+        "min_dist": min_dist,
+        "spread": spread,
+        "init": init if isinstance(init, str) else "array",
+        "local_connectivity": local_connectivity,
+        "set_op_mix_ratio": set_op_mix_ratio,
+        "data_sha256": "",
+    }
+    check_attrs(attrs or {}, origin)
     data = checked_data(X)
     if labels is not None:  # run checks them too, but after minutes of search
         check_labels(labels, data.shape[0])
@@ -92,14 +102,7 @@ def embed(
     mu = prune(graph, descent.epochs_for(graph.n_vertices))
     coordinates = None if metric == "precomputed" else data
     start = initial_layout(mu, init, X=coordinates, n_components=n_components, seed=descent.seed)
-    origin = {
-        "metric": metric,
-        "min_dist": min_dist,
-        "spread": spread,
-        "init": init if isinstance(init, str) else "array",
-    }
-    graph_settings = {"local_connectivity": local_connectivity, "set_op_mix_ratio": set_op_mix_ratio}
-    described = origin | graph_settings | {"data_sha256": data_sha256(data)} | (attrs or {})
+    described = origin | {"data_sha256": data_sha256(data)} | (attrs or {})
     recording = recording or Recording(observers=default_observers(graph.n_vertices))
     return run(graph, curve, descent, start, recording, labels=labels, attrs=described, progress=progress)
 

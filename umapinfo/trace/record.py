@@ -4,7 +4,7 @@
 `replay` goes from the nearest checkpoint to any epoch, with the same bits and the same updates.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
@@ -127,9 +127,7 @@ def run(
     if labels is not None:
         check_labels(labels, graph.n_vertices)
     settings = {field.name: getattr(descent, field.name) for field in fields(descent)} | {"n_epochs": n_epochs}
-    taken = set(run_attributes(graph, curve, settings)) & set(attrs or {})
-    if taken:
-        raise ValueError(f"attrs: expected names that the trace does not use itself, got {sorted(taken)}; rename them")
+    check_attrs(attrs or {}, run_attributes(graph, curve, settings))
     state = initial_state(mu, descent, Y0)
     recorder = _Recorder(mu, curve, descent, recording, n_epochs)
     recorder.take(_start(state, descent.learning_rate), state)
@@ -144,6 +142,13 @@ def check_labels(labels: Any, n_vertices: int) -> None:
     """ValueError unless there is one label a vertex."""
     if np.shape(labels) != (n_vertices,):
         raise ValueError(f"labels: expected shape [{n_vertices}], got {np.shape(labels)}; give one a vertex")
+
+
+def check_attrs(attrs: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """ValueError if a user's attribute has the name of one of the trace's own."""
+    if set(attrs) & set(own):
+        taken = ", ".join(sorted(set(attrs) & set(own)))
+        raise ValueError(f"attrs: expected names that the trace does not use itself, got {taken}; rename them")
 
 
 def _check_kinds(graph: Any, descent: Any, recording: Any) -> None:
