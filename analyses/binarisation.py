@@ -27,7 +27,7 @@ from umapinfo.plot import PALETTE
 LABELS = {
     "p": "probabilities $p$",
     "target": "target $\\nu^*$",
-    "target_head_only": "target, head alone pushed",
+    "target_head_only": "target as run, head alone pushed",
     "q": "layout $q$",
 }
 LINES = {"p": "--", "target": "-.", "target_head_only": ":", "q": "-"}
@@ -75,22 +75,22 @@ def draw(found: xr.Dataset, ax: Axes) -> Axes:
     ax.set_title(
         f"{found.attrs['data']}: $p$ is not Boolean;\nits rows keep {ratio:.0%} of their largest entropy", loc="left"
     )
-    ax.legend(loc="upper center")
     return ax
 
 
 def draw_training(found: xr.Dataset, ax: Axes) -> Axes:
-    """Share of q near 0 or 1 along training, beside those of p and of the target."""
-    ax.plot(found["epoch"].values, found["near_q"].values, color=COLOURS["q"], label=LABELS["q"])
+    """Share of q near 0 or 1 along training, beside those of p and of the targets; the legend is that of both rows."""
     for name in ("p", "target", "target_head_only"):
         ax.axhline(found.attrs[f"near_{name}"], color=COLOURS[name], ls=LINES[name], label=LABELS[name])
+    ax.plot(found["epoch"].values, found["near_q"].values, color=COLOURS["q"], label=LABELS["q"])
     ax.set(xlabel="epoch", ylabel="share within 0.05 of 0 or 1", ylim=(0, 1))
     share, target = found["near_q"].values[-1], found.attrs["near_target_head_only"]
     ax.set_title(
-        f"at the end $q$ is nearly 0 or 1 on {share:.0%} of the edges,\nits target, as run, on {target:.0%}",
+        f"{found.attrs['data']}: $q$ ends nearly 0 or 1 on {share:.0%} of the edges,\n"
+        f"its target, as run, is so on {target:.0%}",
         loc="left",
     )
-    ax.legend(loc="upper left")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.22), ncols=2, columnspacing=1.0, handlelength=2.2)
     return ax
 
 

@@ -72,13 +72,12 @@ def draw(found: xr.Dataset, ax: Axes) -> Axes:
         label="bounds of the mean degree",
     )  # fmt: skip
     ax.stairs(found["degree"].values, edges, color=PALETTE[0], label="degree $d_i$")
-    ax.stairs(found["column_sum"].values, edges, color=PALETTE[1], ls="--", label="column sum $c_i$")
-    ax.axvline(known["degree_mean"], color=PALETTE[0], lw=1)
+    ax.stairs(found["column_sum"].values, edges, color=PALETTE[1], ls="--", label="column sum $c_i$ (what others give)")
+    ax.axvline(known["degree_mean"], color=PALETTE[0], ls="-.", lw=1, label="mean degree")
     ax.axvline(known["log2_k"], color="black", ls=":", label="row mass = $\\log_2 k$")
-    top = 1.7 * max(found["degree"].values.max(), found["column_sum"].values.max())
-    ax.set(xlabel="sum of probabilities", ylabel="share of vertices", xlim=(0, None), ylim=(0, top))
+    ax.set(xlabel="sum of probabilities", ylabel="share of vertices", xlim=(0, None), ylim=(0, None))
     ax.set_title(f"{known['data']}: the mean degree is {known['degree_over_log2_k']:.2f} $\\log_2 k$", loc="left")
-    ax.legend(loc="upper right", frameon=True, framealpha=1.0, edgecolor="none")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.45, -0.22), ncols=2, columnspacing=1.0, handlelength=1.6)
     return ax
 
 
@@ -91,8 +90,8 @@ def draw_training(found: xr.Dataset, ax: Axes) -> Axes:
     ax.axhline(known["degree_median"], color=PALETTE[3], ls="--", label="median of $d_i$")
     ax.axhline(known["log2_k"], color="black", ls=":", label="$\\log_2 k$")
     ax.set(xlabel="epoch", ylabel="degree realised by updates", ylim=(0, None))
-    ax.set_title("the updates realise $d_i$, not $\\log_2 k$", loc="left")
-    ax.legend(loc="lower right")
+    ax.set_title(f"{known['data']}: the updates realise $d_i$, not $\\log_2 k$", loc="left")
+    ax.legend(loc="lower right", ncols=2)
     return ax
 
 

@@ -72,7 +72,7 @@ def relative_residual(found: xr.Dataset, prefix: str) -> float:
 def note_start(ax: Axes, start: float, top: float) -> None:
     """Say what the start costs where it lies above the axis."""
     if start > top:
-        ax.annotate(f"start:\n{start:,.0f}", (0.11, 0.97), xycoords="axes fraction", va="top", fontsize=7)
+        ax.annotate(f"BCE at start:\n{start:,.0f}", (0.11, 0.97), xycoords="axes fraction", va="top", fontsize=7)
 
 
 def draw(found: xr.Dataset, ax: Axes) -> Axes:
@@ -99,7 +99,13 @@ def draw_effective(found: xr.Dataset, ax: Axes) -> Axes:
     drew = found["sampled_loss"].values > 0
     ax.plot(epoch, found["effective_bce"].values, color=PALETTE[0], label="effective BCE")
     ax.plot(epoch, found["effective_kl"].values, color=PALETTE[1], ls="--", label="effective KL")
-    ax.plot(epoch, found["effective_entropy"].values, color=PALETTE[2], ls="-.", label="their difference H")
+    ax.plot(
+        epoch,
+        found["effective_entropy"].values,
+        color=PALETTE[2],
+        ls="-.",
+        label=f"effective H = {known['effective_entropy']:.0f}",
+    )
     ax.plot(
         epoch[drew], found["sampled_loss"].values[drew], "o", color="black", ms=2.5, label="loss of the updates drawn"
     )
@@ -108,7 +114,9 @@ def draw_effective(found: xr.Dataset, ax: Axes) -> Axes:
     change = known["effective_bce_end"] / known["effective_bce_largest"] - 1
     rise = known["bce_end"] / known["bce_least"] - 1
     ax.set_title(
-        f"effective loss: {change:+.0%} from its largest;\nthe paper's loss: {rise:+.0%} from its least", loc="left"
+        f"{known['data']}: effective loss ends {-change:.0%} below its largest;\n"
+        f"the paper's loss ends {rise:.0%} above its least",
+        loc="left",
     )
     ax.legend(loc="upper right")
     return ax

@@ -1,6 +1,7 @@
 """From data to trace in one call."""
 
 import hashlib
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,13 @@ def embed(
     TypeError, ValueError
         As the functions named.
     """
+    known = [field.name for field in fields(Descent)]
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise TypeError(
+            f"embed: expected its own arguments or one of {', '.join(known)}, got {', '.join(unknown)}; "
+            "umap-learn's random_state is seed here"
+        )
     descent, curve = Descent(**settings), fit_curve(min_dist, spread)
     origin = {
         "metric": metric,

@@ -119,13 +119,13 @@ def _binarisation_lines(graph: Graph, mu: Graph, descent: Descent, trace: xr.Dat
 def _loss_lines(mu: Graph, descent: Descent, trace: xr.DataTree) -> list[Line]:
     recorded = trace["epochs"].to_dataset()
     if "bce" not in recorded:
-        return [Line("losses", "not recorded", "record them with umapinfo.measures.loss.LossObserver")]
+        return [Line("losses", "not recorded", "pass Recording(observers=[umapinfo.measures.LossObserver()])")]
     last = {str(name): values.values[-1] for name, values in recorded.data_vars.items()}
     levels = reference_losses(mu, descent)
     residual = np.abs(recorded["identity_residual"].values).max()
     effective = recorded["effective_bce"].values
     change = _late_change(recorded["epoch"].values, effective)
-    settled = "settled" if abs(change) < SETTLED else "not settled: more epochs change it"
+    settled = "settled" if abs(change) < SETTLED else "still falling, as usual: the learning rate ends first"
     lines = [
         Line(
             "purported BCE (UMAP's paper)",

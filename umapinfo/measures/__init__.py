@@ -1,1 +1,38 @@
-"""What a graph, a layout and a run of UMAP say in numbers: one module a measure."""
+"""Measures of graphs and layouts, as functions and as observers of a run: degree, binarisation, loss.
+
+The function `degree` stands in the module of its name, `umapinfo.measures.degree`.
+"""
+
+from umapinfo.measures.binarisation import (
+    BinarisationObserver,
+    graph_binarisation,
+    layout_binarisation,
+    row_binarisation,
+    target_binarisation,
+)
+from umapinfo.measures.degree import DegreeObserver
+from umapinfo.measures.loss import (
+    LossObserver,
+    article_cross_entropy,
+    effective_loss,
+    i_divergence,
+    purported_loss,
+    reference_losses,
+    sampled_loss,
+)
+
+__all__ = [
+    "BinarisationObserver",
+    "DegreeObserver",
+    "LossObserver",
+    "article_cross_entropy",
+    "effective_loss",
+    "graph_binarisation",
+    "i_divergence",
+    "layout_binarisation",
+    "purported_loss",
+    "reference_losses",
+    "row_binarisation",
+    "sampled_loss",
+    "target_binarisation",
+]

@@ -38,7 +38,7 @@ class Recording:
     updates : sequence of int
         Epochs whose updates are kept; costs 20 + 4 d bytes an update.
     observers : sequence of Observer
-        Instruments; see umapinfo.measures.
+        Instruments: DegreeObserver(), BinarisationObserver(), LossObserver() of umapinfo.measures, or your own.
     """
 
     epochs: int | Sequence[int] = 21
@@ -51,7 +51,8 @@ class Recording:
         for observer in self.observers:
             if isinstance(observer, type) or not all(hasattr(observer, part) for part in OBSERVER_PARTS):
                 raise TypeError(
-                    f"recording: expected observers with {', '.join(OBSERVER_PARTS)}, got {observer!r}; pass instances"
+                    f"recording: expected observers with {', '.join(OBSERVER_PARTS)}, got {observer!r}; "
+                    "pass instances, umapinfo.measures.LossObserver() say"
                 )
         if not isinstance(self.updates, Iterable):
             raise TypeError(f"recording: expected a list of epochs for updates, got {self.updates!r}")
@@ -156,7 +157,9 @@ def _check_kinds(graph: Any, descent: Any, recording: Any) -> None:
     kinds = {"graph": (graph, Graph), "descent": (descent, Descent), "recording": (recording, Recording)}
     for name, (given, kind) in kinds.items():
         if not isinstance(given, kind):
-            raise TypeError(f"{name}: expected a {kind.__name__}, got {type(given).__name__}; make it with umapinfo")
+            raise TypeError(
+                f"{name}: expected a {kind.__name__}, got {type(given).__name__}; see umapinfo.{kind.__name__}"
+            )
 
 
 class _Recorder:
