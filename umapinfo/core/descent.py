@@ -116,7 +116,7 @@ def initial_state(graph: Graph, descent: Descent, Y0: Any) -> State:
         raise TypeError(f"start: expected real numbers, got dtype {np.asarray(Y0).dtype}")
     start = np.array(Y0, dtype=np.float32, order="C")
     if start.ndim != 2 or len(start) != graph.n_vertices or start.shape[1] < 1:
-        raise ValueError(f"start: expected shape [{graph.n_vertices}, d], got {start.shape}")
+        raise ValueError(f"start: expected shape [{graph.n_vertices}, d], got {start.shape}; give a row per vertex")
     check_finite(start, "start")
     return State(start, 0, initial_streams(descent.streams, descent.seed, start))
 

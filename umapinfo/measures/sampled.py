@@ -14,10 +14,11 @@ have, per epoch and in the mean over epochs, the expectations
                                  =  2/M sum_{i<j} gamma m_neg (d_i + d_j)/(2n) softplus(theta_ij),
 
 the attraction and repulsion of the effective loss over unordered pairs, times 2/M.  So M/2 (S_a + S_r)
-estimates it without bias.  (The schedule is not random: an epoch has the entries that are due in it, the
-first has none.)  The layout moves in an epoch: each update is taken at the difference vector before its move,
-in the float32 of the descent.  Updates at distance 0 (self-draws, coincident pairs) move nothing and are left
-out.
+estimates it without bias in the mean over epochs.  (The schedule is not random: an epoch has the entries that
+are due in it.  The first has none, the next ones only the heavy entries, so that the estimate starts low; and
+over a run each entry draws about one negative sample fewer than m_neg times its draws.)  The layout moves in an
+epoch: each update is taken at the difference vector before its move, in the float32 of the descent.  Updates at
+distance 0 (self-draws, coincident pairs) move nothing and are left out.
 """
 
 from __future__ import annotations
