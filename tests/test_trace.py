@@ -602,3 +602,9 @@ def test_summary__says_so_where_points_coincide(graph, start):
 def test_embed__refuses_attributes_that_would_hide_its_own():
     with pytest.raises(ValueError, match=r"attrs: .*metric"):
         embed(np.eye(20), 3, attrs={"metric": "mine"}, progress=False)
+
+
+@pytest.mark.parametrize("name", ["random_state", "n_epoch", "order_"])
+def test_embed__names_the_setting_that_it_does_not_know(name):
+    with pytest.raises(TypeError, match=rf"embed: .* n_epochs, .* got {name}; .* seed here"):
+        embed(np.eye(20), 3, progress=False, **{name: 1})

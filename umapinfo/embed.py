@@ -83,6 +83,7 @@ def embed(
             "umap-learn's random_state is seed here"
         )
     descent, curve = Descent(**settings), fit_curve(min_dist, spread)
+    data = checked_data(X)
     origin = {
         "metric": metric,
         "min_dist": min_dist,
@@ -90,10 +91,9 @@ def embed(
         "init": init if isinstance(init, str) else "array",
         "local_connectivity": local_connectivity,
         "set_op_mix_ratio": set_op_mix_ratio,
-        "data_sha256": "",
+        "data_sha256": data_sha256(data),
     }
     check_attrs(attrs or {}, origin)
-    data = checked_data(X)
     if labels is not None:  # run checks them too, but after minutes of search
         check_labels(labels, data.shape[0])
     with Progress(progress) as report:
@@ -110,9 +110,8 @@ def embed(
     mu = prune(graph, descent.epochs_for(graph.n_vertices))
     coordinates = None if metric == "precomputed" else data
     start = initial_layout(mu, init, X=coordinates, n_components=n_components, seed=descent.seed)
-    described = origin | {"data_sha256": data_sha256(data)} | (attrs or {})
     recording = recording or Recording(observers=default_observers(graph.n_vertices))
-    return run(graph, curve, descent, start, recording, labels=labels, attrs=described, progress=progress)
+    return run(graph, curve, descent, start, recording, labels=labels, attrs=origin | (attrs or {}), progress=progress)
 
 
 def default_observers(n_vertices: int) -> list[Observer]:

@@ -21,7 +21,7 @@ from umapinfo.jit import jit
 
 
 class Curve(NamedTuple):
-    """The parameters of the similarity: q = 1 / (1 + c + a d^(2b)) for c = 0, theta = -ln(c + a d^(2b)) in general."""
+    """The parameters of the similarity q = 1 / (1 + c + a d^(2b)), whose logit is theta = -ln(c + a d^(2b))."""
 
     a: float
     b: float
