@@ -259,14 +259,15 @@ def test_attributes__hold_all_settings_versions_and_what_was_handed_in(full):
     assert full.attrs["version_umapinfo"]
     for field in fields(Descent):
         assert field.name in full.attrs
-    # Numbers and strings, as any file format can hold them.
-    assert {type(value) for value in full.attrs.values()} <= {int, float, str, bool}
+    # Numbers, strings and a list of them, as any file format can hold them.
+    assert {type(value) for value in full.attrs.values()} <= {int, float, str, bool, list}
+    assert full.attrs["observers"] == ["degree", "binarisation", "loss", "scribbler"]
 
 
-def test_default_recording__has_21_epochs_and_3_checkpoints(graph, start):
+def test_default_recording__has_21_epochs_and_11_checkpoints(graph, start):
     trace = run(graph, CURVE, Descent(n_epochs=100), start, progress=False)
     assert variables(trace, "layouts")["epoch"].values.tolist() == list(range(0, 101, 5))
-    assert variables(trace, "checkpoints")["checkpoint_epoch"].values.tolist() == [0, 50, 100]
+    assert variables(trace, "checkpoints")["checkpoint_epoch"].values.tolist() == list(range(0, 101, 10))
     assert "updates" not in trace
     assert "observed" not in trace
 
@@ -437,7 +438,7 @@ def test_an_observers_numbers__keep_their_fractions_where_the_first_is_whole(gra
 
 
 def test_two_observers__need_two_names_and_different_variables(graph, start):
-    with pytest.raises(ValueError, match="different names, got scribbler, scribbler"):
+    with pytest.raises(ValueError, match=r"different names, none .given. or .run., got .*scribbler.*scribbler"):
         Recording(observers=[Scribbler(), Scribbler()])
     same = [Returning(lambda epoch: {"x": 0.0}, name) for name in ("one", "two")]
     with pytest.raises(ValueError, match="observer 'two': expected a new name for a variable, got 'x'"):

@@ -9,10 +9,10 @@ from umapinfo.core.initial import initial_layout
 from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import Neighbors, neighbors, neighbors_from_lists
 from umapinfo.core.schedule import Descent
-from umapinfo.embed import embed
+from umapinfo.embed import embed, resume
 from umapinfo.pairs import PairSums, pair_sums
 from umapinfo.report import summary
-from umapinfo.trace import Recording, curve_of, descent_of, graph_of, replay, run
+from umapinfo.trace import Recording, curve_of, descent_of, graph_of, open_trace, replay, run
 
 __all__ = [
     "Curve",
@@ -36,9 +36,11 @@ __all__ = [
     "initial_state",
     "neighbors",
     "neighbors_from_lists",
+    "open_trace",
     "pair_sums",
     "prune",
     "replay",
+    "resume",
     "run",
     "summary",
 ]

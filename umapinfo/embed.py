@@ -1,6 +1,7 @@
 """From data to trace in one call."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -19,9 +20,15 @@ from umapinfo.measures.binarisation import BinarisationObserver
 from umapinfo.measures.degree import DegreeObserver
 from umapinfo.measures.loss import LossObserver
 from umapinfo.progress import Progress
+from umapinfo.trace import again
 from umapinfo.trace.observers import Observer
-from umapinfo.trace.record import Recording, check_attrs, check_labels, run
+from umapinfo.trace.opening import open_trace
+from umapinfo.trace.record import run
+from umapinfo.trace.recording import Recording, checked_observers
+from umapinfo.trace.store import checked_path
+from umapinfo.trace.tree import check_labels, checked_attrs
 
+INSTRUMENTS = (DegreeObserver, BinarisationObserver, LossObserver)
 LOSSES_UP_TO = 20_000  # vertices: above, one sum over all pairs takes over ten seconds on two cores
 
 
@@ -39,6 +46,7 @@ def embed(
     init: Any = "spectral",
     n_components: int = 2,
     recording: Recording | None = None,
+    path: Any = None,
     labels: Any = None,
     attrs: dict[str, Any] | None = None,
     progress: bool = True,
@@ -59,7 +67,7 @@ def embed(
     recording : Recording, optional
         By default 21 epochs with the three instruments degree, binarisation and loss (the loss, which
         sums over all pairs at each recorded epoch, up to 20,000 points).
-    labels, attrs, progress
+    path, labels, attrs, progress
         As for `run`.
     **settings
         Of `Descent`: n_epochs, learning_rate, negative_sample_rate, repulsion_strength, streams, push_tail, seed (which
@@ -72,9 +80,11 @@ def embed(
 
     Raises
     ------
-    TypeError, ValueError
+    TypeError, ValueError, OSError
         As the functions named.
     """
+    if path is not None:  # run checks it too, but after minutes of search
+        checked_path(path)
     known = [field.name for field in fields(Descent)]
     unknown = sorted(set(settings) - set(known))
     if unknown:
@@ -93,7 +103,7 @@ def embed(
         "set_op_mix_ratio": set_op_mix_ratio,
         "data_sha256": data_sha256(data),
     }
-    check_attrs(attrs or {}, origin)
+    attrs = checked_attrs(attrs, origin)
     if labels is not None:  # run checks them too, but after minutes of search
         check_labels(labels, data.shape[0])
     with Progress(progress) as report:
@@ -111,13 +121,47 @@ def embed(
     coordinates = None if metric == "precomputed" else data
     start = initial_layout(mu, init, X=coordinates, n_components=n_components, seed=descent.seed)
     recording = recording or Recording(observers=default_observers(graph.n_vertices))
-    return run(graph, curve, descent, start, recording, labels=labels, attrs=origin | (attrs or {}), progress=progress)
+    told = {"path": path, "labels": labels, "attrs": origin | attrs, "progress": progress}
+    return run(graph, curve, descent, start, recording, **told)
 
 
 def default_observers(n_vertices: int) -> list[Observer]:
     """The three instruments of the mission; without the loss where it would take longer than the run."""
-    observers: list[Observer] = [DegreeObserver(), BinarisationObserver()]
-    return [*observers, LossObserver()] if n_vertices <= LOSSES_UP_TO else observers
+    return [kind() for kind in INSTRUMENTS if kind is not LossObserver or n_vertices <= LOSSES_UP_TO]
+
+
+def resume(path: Any, *, observers: Sequence[Observer] = (), progress: bool = True) -> xr.DataTree:
+    """Go on with a run whose trace on disk was cut off, from its last checkpoint, to the bits of an unbroken run.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Of `run` or `embed`; nothing is run if the trace is whole.
+    observers : sequence of Observer
+        Your own ones of the run, made anew; the three instruments of this package are made as they are needed.
+    progress : bool
+        As for `run`.
+
+    Returns
+    -------
+    xarray.DataTree
+        The whole trace.  Where versions or machine are not those of its start, attrs["resumed"] says so: another
+        mathematical library may give other last bits.
+
+    Raises
+    ------
+    OSError
+        There is no such folder, or it cannot be written to.
+    TypeError, ValueError
+        An observer of the run is missing (the error names it), or was not in it; no trace, or a damaged one (every
+        chunk is held against its checksum), or one of another schema or law.
+    RuntimeError
+        Another process writes to the trace.
+    """
+    given = [observer.name for observer in checked_observers(observers)]
+    wanted = open_trace(path).attrs["observers"]
+    own = [kind() for kind in INSTRUMENTS if kind.name in wanted and kind.name not in given]
+    return again.resume(path, observers=[*own, *observers], progress=progress)
 
 
 def data_sha256(data: Any) -> str:

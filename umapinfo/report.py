@@ -11,6 +11,7 @@ from umapinfo.measures.binarisation import graph_binarisation, layout_binarisati
 from umapinfo.measures.degree import degree
 from umapinfo.measures.loss import reference_losses
 from umapinfo.trace import curve_of, descent_of, graph_of
+from umapinfo.trace.tree import last_epoch
 
 SETTLED = 0.02  # relative change of the effective loss over the last tenth of the run, below which it has settled
 
@@ -30,7 +31,7 @@ def summary(trace: xr.DataTree) -> str:
     Parameters
     ----------
     trace : DataTree
-        Of `run` or `embed`.
+        Of `run`, `embed` or `open_trace`; of a run that is not over, as far as it is.
 
     Returns
     -------
@@ -51,10 +52,11 @@ def summary(trace: xr.DataTree) -> str:
 
 
 def _title(trace: xr.DataTree, graph: Graph) -> str:
-    known = trace.attrs
+    known, done = trace.attrs, last_epoch(trace)
+    there = "" if done == known["n_epochs"] else f"{done} of "
     return (
         f"{known.get('data', 'run')}: {graph.n_vertices} vertices, {graph.n_entries // 2} edges, "
-        f"n_neighbors {known.get('n_neighbors', 'unknown')}, {known['n_epochs']} epochs, "
+        f"n_neighbors {known.get('n_neighbors', 'unknown')}, {there}{known['n_epochs']} epochs, "
         f"{known['streams']} streams, seed {known['seed']}, law {known['law']}"
     )
 
@@ -106,7 +108,7 @@ def _binarisation_lines(graph: Graph, mu: Graph, descent: Descent, trace: xr.Dat
     measured = {
         "p": graph_binarisation(graph),
         "target nu*": target_binarisation(mu, descent),
-        "q": layout_binarisation(mu, trace["layouts"].to_dataset()["Y"].values[-1], curve_of(trace)),
+        "q": layout_binarisation(mu, trace["layouts"].to_dataset()["Y"].isel(epoch=-1).values, curve_of(trace)),
     }
     lines = []
     for name, found in measured.items():

@@ -224,6 +224,15 @@ def list_updates(
         yield buffer[:listed]
 
 
+def count_updates(graph: Graph, descent: Descent, epoch: int) -> int:
+    """How many updates epoch `epoch` of a run on a pruned graph lists: known before the run, as chance has no part."""
+    if epoch == 0:
+        return 0
+    plan, n = schedule(graph, descent), graph.n_vertices
+    due, streams = due_times(plan, epoch - 1), np.zeros((n, 3), np.int64)
+    return sum(len(block) for block in list_updates(plan, due, epoch, descent, streams, n, update_buffer(descent)))
+
+
 def most_updates(descent: Descent) -> int:
     """The most updates that one entry lists in an epoch: its attraction and at most 2 m_neg + 2 negative samples."""
     return 3 + math.ceil(2 * descent.negative_sample_rate)

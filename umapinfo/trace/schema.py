@@ -7,6 +7,8 @@ One quantity has one name, here as in kernels, figures and text.  Variables that
 from typing import NamedTuple
 
 SCHEMA = 1
+GROUPS = ("rows", "graph", "layouts", "epochs", "vertices", "updates", "checkpoints", "observed", "labels")
+RESERVED = {"epoch", "vertex", "axis", "bin", "checkpoint", "update", "entry", "kept_entry", "listed", "stream", "word"}
 
 
 class Variable(NamedTuple):
@@ -169,6 +171,19 @@ VARIABLES: dict[str, Variable] = {
     ),
     **_table("labels", ("vertex",), "", {"label": ("label of the vertex", "1")}),
 }
+
+
+# The coordinate of every group with recorded epochs
+EPOCH = Variable("", ("epoch",), "int64", "epoch", "epochs applied")
+
+# What every trace has
+REQUIRED = (
+    *(f"graph/{name}" for name in ("indptr", "indices", "weight", "kept", "degree")),
+    *(f"epochs/{name}" for name in ("epoch", "done", "alpha")),
+    "layouts/epoch",
+    "layouts/Y",
+    *(f"checkpoints/{name}" for name in ("checkpoint_epoch", "checkpoint_Y", "streams")),
+)
 
 
 def variable(name: str, shape: tuple[int, ...], n_vertices: int, n_kept: int) -> Variable:

@@ -1,6 +1,8 @@
-"""A trace as an xarray DataTree: written from what a run recorded, and read back as graph, curve and settings."""
+"""What a trace says of its run: attributes and the arrays that are known before it, and both read back."""
 
+import json
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -10,143 +12,36 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from umapinfo.core import LAW
-from umapinfo.core.curve import Curve
-from umapinfo.core.descent import Epoch
+from umapinfo.core.curve import Curve, checked_curve
 from umapinfo.core.graph import Graph, Rows
 from umapinfo.core.schedule import Descent
-from umapinfo.trace.schema import SCHEMA, VARIABLES, Variable, variable
+from umapinfo.trace.schema import EPOCH, SCHEMA, VARIABLES
+from umapinfo.trace.table import RUN, Column, Columns, keepable
 
-GROUPS = ("rows", "graph", "layouts", "epochs", "vertices", "updates", "checkpoints", "observed", "labels")
-RESERVED = {"epoch", "vertex", "axis", "bin", "checkpoint", "update", "entry", "kept_entry", "listed", "stream", "word"}
-PACKAGES = ("umapinfo", "numpy", "scipy", "numba", "pynndescent", "xarray")
-
-
-class Table:
-    """The recorded arrays of a run, allocated when their shapes are first seen, at the start of the run."""
-
-    def __init__(
-        self, n_vertices: int, n_kept: int, epoch_numbers: NDArray[np.int64], checkpoints: NDArray[np.int64]
-    ) -> None:
-        self._sizes = (n_vertices, n_kept)
-        self.numbers = {"epoch": epoch_numbers, "checkpoint": checkpoints}
-        self.arrays: dict[str, tuple[Variable, NDArray[Any]]] = {}
-        self._names: dict[tuple[str, str], set[str]] = {}
-        self.updates: list[dict[str, NDArray[Any]]] = []
-
-    def put(self, dim: str, number: int, source: str, values: dict[str, Any]) -> None:
-        """Keep what `source` gives at the place of epoch `number` along `dim` ("epoch" or "checkpoint")."""
-        place = int(np.searchsorted(self.numbers[dim], number))
-        if place == 0:
-            self._names[dim, source] = set(values)
-            self._allocate(dim, source, values)
-        if set(values) != self._names[dim, source]:
-            raise ValueError(
-                f"{source}: expected the names of epoch 0 at every recorded epoch, {sorted(self._names[dim, source])}, "
-                f"got {sorted(values)} at epoch {number}"
-            )
-        for name, value in values.items():
-            array, given = self.arrays[name][1], np.asarray(value)
-            # "same_kind" lets float64 into float32 and whole numbers into either, and no text be cut short.
-            fits = np.can_cast(given.dtype, array.dtype, "safe" if given.dtype.kind == "U" else "same_kind")
-            if given.shape != array.shape[1:] or not fits:
-                raise ValueError(
-                    f"{source}: expected {name!r} with shape {array.shape[1:]} and dtype {array.dtype} as at epoch 0, "
-                    f"got {given.shape} and {given.dtype} at epoch {number}; return the same kind from the start"
-                )
-            array[place] = given
-
-    def _allocate(self, dim: str, source: str, values: dict[str, Any]) -> None:
-        for name, value in values.items():
-            given = np.asarray(value)
-            row = variable(name, given.shape, *self._sizes)
-            if dim == "checkpoint" and name not in VARIABLES:
-                row = Variable("checkpoints", ("checkpoint", *row.dims[1:]), "", row.long_name, "")
-            if name in self.arrays or name in RESERVED or "/" in name or row.dims[0] != dim:
-                raise ValueError(f"{source}: expected a new name for a variable, got {name!r}; rename it")
-            sizes = [
-                self._sizes[0] if axis == "vertex" else size
-                for axis, size in zip(row.dims[1:], given.shape, strict=False)
-            ]
-            if len(row.dims) != given.ndim + 1 or tuple(sizes) != given.shape or given.dtype.kind not in "biufU":
-                raise ValueError(
-                    f"{source}: expected {name!r} with numbers and the dims {row.dims[1:]}, got shape {given.shape} "
-                    f"and dtype {given.dtype}"
-                )
-            dtype = row.dtype or (np.float64 if given.dtype.kind in "iu" and dim == "epoch" else given.dtype)
-            self.arrays[name] = (row, np.zeros((len(self.numbers[dim]), *given.shape), dtype))
-
-    def add_updates(self, epoch: Epoch) -> None:
-        """Keep an epoch's updates and differences."""
-        assert epoch.updates is not None
-        assert epoch.delta is not None
-        number = np.full(len(epoch.updates), epoch.number, np.int32)
-        self.updates.append(
-            {"update_epoch": number, "delta": epoch.delta, "update_entry": epoch.updates["entry"]}
-            | {name: epoch.updates[name] for name in ("head", "tail", "draw")}
-        )
+PACKAGES = ("umapinfo", "numpy", "scipy", "numba", "pynndescent", "xarray", "zarr")
 
 
-def trace_tree(
-    graph: Graph,
-    kept: NDArray[np.bool_],
-    curve: Curve,
-    settings: dict[str, Any],
-    table: Table,
-    labels: Any,
-    attrs: dict[str, Any],
-) -> xr.DataTree:
-    """The DataTree of a run: variables as in `umapinfo.trace.schema`, settings and versions as attributes."""
-    groups: dict[str, dict[str, xr.Variable]] = {name: {} for name in GROUPS}
-
-    def add(name: str, values: Any, row: Variable | None = None) -> None:
-        row = row or VARIABLES[name]
-        described = {"long_name": row.long_name, "units": row.units}
-        data = np.asarray(values, dtype=row.dtype or None)
-        groups[row.group][name] = xr.Variable(row.dims, data, described)
-
-    for name in ("indptr", "indices", "weight", "degree"):
-        add(name, getattr(graph, name))
-    add("kept", kept)
-    if graph.rows is not None:
-        add("row_indptr", graph.rows.indptr)
-        for name in ("neighbor", "distance", "membership", "rho", "sigma", "floored", "tied"):
-            add(name, getattr(graph.rows, name))
-    if labels is not None:
-        add("label", labels)
-    for name, (row, values) in table.arrays.items():
-        add(name, values, row)
-    add("checkpoint_epoch", table.numbers["checkpoint"])
-    for name in table.updates[0] if table.updates else ():
-        add(name, np.concatenate([part[name] for part in table.updates]))
-    datasets = {
-        f"/{name}": _dataset(variables, table.numbers["epoch"]) for name, variables in groups.items() if variables
-    }
-    root = xr.Dataset(attrs=run_attributes(graph, curve, settings) | attrs)
-    return xr.DataTree.from_dict({"/": root} | datasets)
-
-
-def _dataset(variables: dict[str, xr.Variable], numbers: NDArray[np.int64]) -> xr.Dataset:
-    """A group's Dataset, with the epoch as coordinate where it is a dimension."""
-    by_epoch = any("epoch" in variable.dims for variable in variables.values())
-    epoch = xr.Variable("epoch", numbers, {"long_name": "epoch", "units": "epochs applied"})
-    return xr.Dataset(variables, coords={"epoch": epoch} if by_epoch else {})
-
-
-def run_attributes(graph: Graph, curve: Curve, settings: dict[str, Any]) -> dict[str, Any]:
-    """What a trace says of its run: schema, law, settings, versions and the machine."""
-    versions = {f"version_{name}": _version(name) for name in PACKAGES}
+def run_attributes(graph: Graph, curve: Curve, descent: Descent, observers: Sequence[str]) -> dict[str, Any]:
+    """What a trace says of its run: schema, law, settings (n_epochs resolved), observers, versions and machine."""
     known = {} if graph.n_neighbors is None else {"n_neighbors": int(graph.n_neighbors)}
+    settings = {field.name: getattr(descent, field.name) for field in fields(descent)}
     return {
         "schema": SCHEMA,
         "law": LAW,
         "n_vertices": graph.n_vertices,
         **known,
-        **curve._asdict(),
+        **{name: float(value) for name, value in curve._asdict().items()},
         **settings,
-        **versions,
-        "python": platform.python_version(),
-        "cpu": platform.processor() or platform.machine(),
+        "n_epochs": descent.epochs_for(graph.n_vertices),
+        "observers": list(observers),
+        **environment(),
     }
+
+
+def environment() -> dict[str, str]:
+    """Versions and machine: what may change bits beside the law."""
+    versions = {f"version_{name}": _version(name) for name in PACKAGES}
+    return {**versions, "python": platform.python_version(), "cpu": platform.processor() or platform.machine()}
 
 
 def _version(package: str) -> str:
@@ -156,15 +51,140 @@ def _version(package: str) -> str:
         return "unknown"
 
 
+def checked_attrs(attrs: Mapping[str, Any] | None, own: Mapping[str, Any]) -> dict[str, Any]:
+    """A user's attributes as plain numbers, strings and lists.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Something else; or a name that the trace uses itself.
+    """
+    attrs = dict(attrs or {})
+    taken = sorted(set(attrs) & ({*own, "resumed"}))
+    if taken:
+        raise ValueError(
+            f"attrs: expected names that the trace does not use itself, got {', '.join(taken)}; rename them"
+        )
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(attrs, default=_plain, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"attrs: expected finite numbers, strings and lists of them, got {error}") from None
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__}")
+
+
+def check_attributes(attributes: Mapping[str, Any]) -> None:
+    """KeyError, TypeError or ValueError unless the attributes of a stored trace are those of a run."""
+    whole = ("schema", "law", "n_vertices", "n_epochs")
+    if not all(type(attributes[name]) is int and attributes[name] >= 0 for name in whole):
+        raise ValueError(f"attributes {[attributes[name] for name in whole]!r:.100} of {', '.join(whole)}")
+    if not all(isinstance(name, str) for name in attributes["observers"]):
+        raise ValueError("observers without names")
+    checked_curve(Curve(*(attributes[name] for name in Curve._fields)))
+    Descent(**{field.name: attributes[field.name] for field in fields(Descent)})
+
+
+def check_labels(labels: Any, n_vertices: int) -> None:
+    """ValueError unless there is one label a vertex; TypeError unless they are numbers or text."""
+    if np.shape(labels) != (n_vertices,):
+        raise ValueError(f"labels: expected shape [{n_vertices}], got {np.shape(labels)}; give one a vertex")
+    given = np.asarray(labels)
+    text = given.dtype.kind == "U" or (given.dtype.kind == "O" and all(isinstance(label, str) for label in given))
+    if not (text or keepable(given.dtype)):
+        raise TypeError(f"labels: expected numbers or strings, got dtype {given.dtype}; use astype(str)")
+
+
+def known_before(
+    graph: Graph, kept: NDArray[np.bool_], labels: Any, checkpoints: NDArray[np.int64], update_epochs: NDArray[np.int32]
+) -> tuple[Columns, dict[str, NDArray[Any]]]:
+    """Columns and arrays that are whole before the first epoch."""
+    arrays: dict[str, Any] = {name: getattr(graph, name) for name in ("indptr", "indices", "weight", "degree")}
+    arrays |= {"kept": kept, "checkpoint_epoch": checkpoints}
+    if graph.rows is not None:
+        parts = {field.name: getattr(graph.rows, field.name) for field in fields(Rows)}
+        arrays |= {"row_indptr": parts.pop("indptr")} | parts
+    if len(update_epochs):
+        arrays["update_epoch"] = update_epochs
+    paths = {f"{VARIABLES[name].group}/{name}": np.asarray(array) for name, array in arrays.items()}
+    columns = {path: _column(path.split("/")[1], array) for path, array in paths.items()}
+    if labels is not None:
+        columns["labels/label"], paths["labels/label"] = _label_column(labels)
+    return columns, {path: array.astype(columns[path].dtype, copy=False) for path, array in paths.items()}
+
+
+def _column(name: str, array: NDArray[Any]) -> Column:
+    row = VARIABLES[name]
+    return Column(row, array.shape, np.dtype(row.dtype or array.dtype))
+
+
+def _label_column(labels: Any) -> tuple[Column, NDArray[Any]]:
+    """Labels as they are, or the places of text among its categories."""
+    given = np.asarray(labels)
+    if given.dtype.kind not in "UO":
+        return _column("label", given), given
+    categories, codes = np.unique(given.astype(str), return_inverse=True)
+    codes = codes.astype(np.int32)
+    return _column("label", codes)._replace(categories=tuple(categories.tolist())), codes
+
+
+def update_columns(n_updates: int, n_axes: int) -> Columns:
+    """Columns of the updates that are kept, but for their epoch."""
+    shapes = {"head": (), "tail": (), "update_entry": (), "draw": (), "delta": (n_axes,)}
+    rows = {name: VARIABLES[name] for name in shapes} if n_updates else {}
+    return {
+        f"updates/{name}": Column(row, (n_updates, *shapes[name]), np.dtype(row.dtype), RUN)
+        for name, row in rows.items()
+    }
+
+
+def epoch_columns(columns: Columns, n_recorded: int) -> Columns:
+    """The coordinate of each group that has recorded epochs."""
+    groups = sorted({column.variable.group for column in columns.values() if "epoch" in column.variable.dims})
+    return {
+        f"{group}/epoch": Column(EPOCH._replace(group=group), (n_recorded,), np.dtype(np.int64)) for group in groups
+    }
+
+
 def graph_of(trace: xr.DataTree) -> Graph:
-    """The graph p of a trace, with its rows if it has them; `prune(graph, trace.attrs["n_epochs"])` is mu."""
+    """The graph p of a trace, with its rows if it has them; `prune(graph, trace.attrs["n_epochs"])` is mu.
+
+    Raises
+    ------
+    ValueError
+        The trace's arrays are no graph: kernels would read beyond their ends.
+    """
     stored, rows = trace["graph"].to_dataset(), None
+    arrays = {name: stored[name].values for name in ("indptr", "indices", "weight")}
+    _check_csr("graph", *arrays.values(), arrays["weight"])
     if "rows" in trace:
         directed = trace["rows"].to_dataset()
         parts = {name: directed[name].values for name in Rows.__dataclass_fields__ if name != "indptr"}
         rows = Rows(indptr=directed["row_indptr"].values, **parts)
-    arrays = {name: stored[name].values for name in ("indptr", "indices", "weight")}
+        _check_csr("rows", rows.indptr, rows.neighbor, rows.distance, rows.membership)
     return Graph(**arrays, n_neighbors=trace.attrs.get("n_neighbors"), rows=rows)
+
+
+def _check_csr(what: str, indptr: NDArray[Any], indices: NDArray[Any], *values: NDArray[Any]) -> None:
+    """ValueError unless the arrays are rows of a square sparse matrix with finite values >= 0."""
+    n = len(indptr) - 1
+    sound = (
+        indptr[0] == 0
+        and indptr[-1] == len(indices)
+        and bool((np.diff(indptr) >= 0).all())
+        and all(len(value) == len(indices) and bool((np.isfinite(value) & (value >= 0)).all()) for value in values)
+    )
+    if not sound or (len(indices) and not 0 <= indices.min() <= indices.max() < n):
+        raise ValueError(f"trace: expected {what} with indices in 0 ... {n - 1}, got others; the trace is damaged")
+
+
+def last_epoch(trace: xr.DataTree) -> int:
+    """The last recorded epoch that is done: n_epochs when the run is over."""
+    return int(trace["epochs"].to_dataset()["epoch"][-1])
 
 
 def curve_of(trace: xr.DataTree) -> Curve:

@@ -1,0 +1,260 @@
+"""Open a trace on disk, one's own or a stranger's: everything is checked before xarray sees it, and nothing is run.
+
+What a store declares is held against the schema and against the sizes of its files, so that a declared shape
+allocates nothing: chunks are not compressed, and each has to be there with just the bytes that its shape asks for.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from umapinfo.trace.schema import EPOCH, GROUPS, REQUIRED, SCHEMA, VARIABLES, Variable
+from umapinfo.trace.store import (
+    METADATA,
+    check_chunk,
+    chunk_shape,
+    damaged,
+    fill_value,
+    local_path,
+    n_chunks,
+    read_chunk,
+)
+from umapinfo.trace.table import Column, Columns, keepable, with_labels
+from umapinfo.trace.tree import check_attributes
+
+SAID = {"long_name": str, "units": str, "source": str, "categories": list}
+CODECS = [("bytes", "little"), ("crc32c", None)]
+EPOCHS = 10**6  # most recorded epochs: their numbers are the only array that opening reads
+
+
+def open_trace(path: Any, *, verify: bool = False) -> xr.DataTree:
+    """Open a trace on disk, also one that is still being written or was cut off.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        Of `run` or `embed`.
+    verify : bool
+        Read every chunk and hold it against its checksum now; otherwise a chunk is when it is read.
+
+    Returns
+    -------
+    xarray.DataTree
+        As `run` returns it, with the epochs, checkpoints and updates that are done so far; arrays are read when they
+        are used.  `trace.attrs["n_epochs"]` says how many epochs the run will have.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        There is no such folder.
+    ValueError
+        The folder holds no trace, one of another schema, or a damaged one.
+    """
+    folder = existing_trace(path)
+    attributes, columns = read_metadata(folder)
+    n_done = check_chunks(folder, columns, verify)
+    return tree_of(folder, attributes, columns, n_done)
+
+
+def existing_trace(path: Any) -> Path:
+    """The folder of a trace; an error unless there is one."""
+    folder = local_path(path)
+    if not os.path.lexists(folder):
+        raise FileNotFoundError(f"path: expected a trace's folder, but there is nothing at {folder}")
+    if not folder.is_dir():
+        raise NotADirectoryError(f"path: expected a trace's folder, but {folder} is none")
+    if not (folder / "zarr.json").is_file():
+        raise ValueError(f"path: expected a trace's folder, but {folder} has no zarr.json; name the folder run wrote")
+    return folder
+
+
+def read_metadata(folder: Path) -> tuple[dict[str, Any], Columns]:
+    """Attributes and columns that a store declares, held against the schema."""
+    try:
+        documents = _documents(folder)
+        attributes = documents.pop("")["attributes"]
+        if not isinstance(attributes, dict):
+            raise TypeError("attributes are no mapping")
+    except (KeyError, TypeError, ValueError, RecursionError, OSError) as error:
+        raise ValueError(damaged(folder, f"expected readable metadata, got {error!r:.300}")) from None
+    if attributes.get("schema") != SCHEMA:
+        raise ValueError(
+            f"trace {folder}: expected schema {SCHEMA}, got {attributes.get('schema')!r:.50}; open it with the "
+            f"umapinfo that wrote it ({attributes.get('version_umapinfo', 'unknown')!s:.50})"
+        )
+    try:
+        check_attributes(attributes)
+        columns = {path: _column(path, document) for path, document in documents.items() if "/" in path}
+        _check_sizes(attributes, columns)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise ValueError(damaged(folder, f"expected metadata as the schema has them, got {error!s:.300}")) from None
+    return attributes, columns
+
+
+def _documents(folder: Path) -> dict[str, Any]:
+    """Every zarr.json by its folder's path; only plain files and folders are looked into, two levels deep."""
+    documents: dict[str, Any] = {}
+    pending = [""]
+    while pending:
+        path = pending.pop()
+        file = folder / path / "zarr.json"
+        status = file.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > METADATA:
+            raise ValueError(f"{path}/zarr.json of {status.st_size:,} bytes")
+        documents[path] = json.loads(file.read_text(encoding="utf-8"))
+        if path.count("/") < 1:
+            with os.scandir(folder / path) as entries:
+                found = [entry for entry in entries if not entry.is_file(follow_symlinks=False)]
+            for entry in found:
+                if not entry.is_dir(follow_symlinks=False):
+                    raise ValueError(f"{path}/{entry.name}, neither a file nor a folder")
+                pending.append(f"{path}/{entry.name}".lstrip("/"))
+    return documents
+
+
+def _column(path: str, document: Mapping[str, Any]) -> Column:
+    """The column that an array's zarr.json declares; any error if it is not one that a trace has."""
+    said = document["attributes"]
+    if not all(isinstance(said[key], SAID[key]) for key in said):
+        raise ValueError(f"attributes {said!r} of {path}")
+    shape = tuple(document["shape"])
+    if not all(type(size) is int and 0 <= size < 2**48 for size in shape):
+        raise ValueError(f"shape {document['shape']!r} of {path}")
+    dims, dtype = tuple(document["dimension_names"]), np.dtype(str(document["data_type"]))
+    row = _variable(path, dims, said)
+    if len(dims) != len(shape) or dims != row.dims or (row.dtype and dtype != row.dtype) or not keepable(dtype):
+        raise ValueError(f"{path} with the dims {dims} and dtype {dtype}, expected {row.dims} {row.dtype}")
+    column = Column(row, shape, dtype, said["source"], _categories(said))
+    _check_storage(path, column, document)
+    return column
+
+
+def _variable(path: str, dims: tuple[str, ...], said: Mapping[str, str]) -> Variable:
+    group, name = path.split("/")
+    if name in VARIABLES and VARIABLES[name].group == group:
+        return VARIABLES[name]
+    if name == "epoch":
+        return EPOCH._replace(group=group)
+    if (group, dims[0]) not in (("observed", "epoch"), ("checkpoints", "checkpoint")):
+        raise ValueError(f"{path}, of which the schema knows nothing")
+    return Variable(group, dims, "", said["long_name"], said["units"])
+
+
+def _categories(said: Mapping[str, Any]) -> tuple[str, ...] | None:
+    if "categories" not in said:
+        return None
+    if not all(isinstance(text, str) for text in said["categories"]):
+        raise ValueError("categories that are no text")
+    return tuple(said["categories"])
+
+
+def _check_storage(path: str, column: Column, document: Mapping[str, Any]) -> None:
+    """ValueError unless chunks lie as this package writes them: plain bytes and a checksum."""
+    codecs = [(codec["name"], codec.get("configuration", {}).get("endian")) for codec in document["codecs"]]
+    plain = [("bytes", None), *CODECS[1:]] if column.dtype.itemsize == 1 else CODECS
+    keys = document["chunk_key_encoding"]
+    declared = (
+        document["zarr_format"],
+        document["node_type"],
+        document["chunk_grid"]["name"],
+        tuple(document["chunk_grid"]["configuration"]["chunk_shape"]),
+        (keys["name"], keys.get("configuration", {}).get("separator")),
+        document.get("storage_transformers", []),
+        document["fill_value"],
+    )
+    fill = "NaN" if column.dtype.kind == "f" else fill_value(column.dtype)
+    expected: tuple[Any, ...] = (3, "array", "regular", chunk_shape(column), ("default", "."), [], fill)
+    if declared != expected or codecs not in (CODECS, plain):
+        raise ValueError(f"{path} stored as {declared} {codecs}, expected {expected} {CODECS}")
+
+
+def _check_sizes(attributes: Mapping[str, Any], columns: Columns) -> None:
+    """ValueError unless all needed arrays are there and every dimension has one size."""
+    missing = [path for path in REQUIRED if path not in columns]
+    if missing:
+        raise ValueError(f"no {', '.join(missing)}")
+    n = attributes["n_vertices"]
+    sizes = {"vertex": n, "vertex_bound": n + 1}
+    for path, column in columns.items():
+        for dim, size in zip(column.variable.dims, column.shape, strict=True):
+            if sizes.setdefault(dim, size) != size:
+                raise ValueError(f"{path} with {size} places along {dim}, others have {sizes[dim]}")
+    if not 1 <= sizes["epoch"] <= EPOCHS or sizes["checkpoint"] < 1 or sizes["stream"] not in (0, n):
+        raise ValueError(f"sizes {sizes}")
+
+
+def check_chunks(folder: Path, columns: Columns, verify: bool) -> int:
+    """The number of recorded epochs that are done; ValueError unless the chunks of all that is done are there."""
+    n_done, at_epochs = _n_done(folder, columns)
+    checkpoints = whole(folder, "checkpoints/checkpoint_epoch", columns)
+    n_rows = {
+        "epoch": n_done,
+        "checkpoint": int((checkpoints <= at_epochs[n_done - 1]).sum()),
+        "update": n_updates_done(folder, columns, int(at_epochs[n_done - 1])),
+    }
+    for path, column in columns.items():
+        always = path in ("updates/update_epoch", "checkpoints/checkpoint_epoch") or path.endswith("/epoch")
+        rows = None if always else n_rows.get(column.variable.dims[0])
+        for chunk in range(n_chunks(column, rows)):
+            check_chunk(folder, path, column, chunk)
+            if verify:
+                read_chunk(folder, path, column, chunk)
+    return n_done
+
+
+def _n_done(folder: Path, columns: Columns) -> tuple[int, NDArray[Any]]:
+    done, numbers = whole(folder, "epochs/done", columns), whole(folder, "epochs/epoch", columns)
+    n_done = int(done.sum())
+    rising = numbers[0] == 0 and bool((np.diff(numbers) > 0).all())
+    if n_done < 1 or not done[:n_done].all() or not rising:
+        raise ValueError(damaged(folder, f"expected epochs done one after the other, got {done!s:.100}"))
+    return n_done, numbers
+
+
+def n_updates_done(folder: Path, columns: Columns, epoch: int) -> int:
+    """How many of the kept updates belong to epochs up to that one."""
+    return int((whole(folder, "updates/update_epoch", columns) <= epoch).sum())
+
+
+def whole(folder: Path, path: str, columns: Columns) -> NDArray[Any]:
+    """A one-dimensional column, read and held against its checksums; empty if the trace has none."""
+    if path not in columns:
+        return np.zeros(0, VARIABLES[path.split("/")[1]].dtype)
+    column = columns[path]
+    for chunk in range(n_chunks(column)):  # all of them are there before the first is read
+        check_chunk(folder, path, column, chunk)
+    parts = [read_chunk(folder, path, column, chunk) for chunk in range(n_chunks(column))]
+    return np.concatenate([np.zeros(0, column.dtype), *parts])[: column.shape[0]]
+
+
+def tree_of(folder: Path, attributes: Mapping[str, Any], columns: Columns, n_done: int) -> xr.DataTree:
+    """The trace as far as it is done; arrays are read when they are used."""
+    from zarr.storage import LocalStore
+
+    store = LocalStore(folder, read_only=True)
+    stored = xr.open_datatree(
+        store,  # type: ignore[arg-type]
+        engine="zarr",
+        consolidated=False,
+        zarr_format=3,
+        chunks=None,
+        decode_cf=False,
+    )
+    numbers = whole(folder, "checkpoints/checkpoint_epoch", columns)
+    last = int(whole(folder, "epochs/epoch", columns)[n_done - 1])
+    there = {
+        "epoch": slice(0, n_done),
+        "checkpoint": slice(0, int((numbers <= last).sum())),
+        "update": slice(0, n_updates_done(folder, columns, last)),
+    }
+    groups = {
+        f"/{name}": stored[name].to_dataset().isel(there, missing_dims="ignore") for name in GROUPS if name in stored
+    }
+    return with_labels(xr.DataTree.from_dict({"/": xr.Dataset(attrs=dict(attributes))} | groups))
