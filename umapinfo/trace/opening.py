@@ -7,7 +7,7 @@ allocates nothing: chunks are not compressed, and each has to be there with just
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +15,24 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from umapinfo.trace.schema import EPOCH, GROUPS, REQUIRED, SCHEMA, VARIABLES, Variable
-from umapinfo.trace.store import (
-    METADATA,
+from umapinfo.trace.chunks import (
     check_chunk,
     chunk_shape,
     damaged,
     fill_value,
-    local_path,
     n_chunks,
     read_chunk,
+    verify_chunk,
 )
-from umapinfo.trace.table import Column, Columns, keepable, with_labels
+from umapinfo.trace.schema import EPOCH, GROUPS, REQUIRED, SCHEMA, VARIABLES, Variable
+from umapinfo.trace.store import METADATA, local_path, signed
+from umapinfo.trace.table import GIVEN, Column, Columns, with_labels
 from umapinfo.trace.tree import check_attributes
 
 SAID = {"long_name": str, "units": str, "source": str, "categories": list}
 CODECS = [("bytes", "little"), ("crc32c", None)]
+DTYPES = {name: np.dtype(name) for name in ("bool", "float16", "float32", "float64")}
+DTYPES |= {f"{kind}{bits}": np.dtype(f"{kind}{bits}") for kind in ("int", "uint") for bits in (8, 16, 32, 64)}
 EPOCHS = 10**6  # most recorded epochs: their numbers are the only array that opening reads
 
 
@@ -79,7 +81,7 @@ def read_metadata(folder: Path) -> tuple[dict[str, Any], Columns]:
     """Attributes and columns that a store declares, held against the schema."""
     try:
         documents = _documents(folder)
-        attributes = documents.pop("")["attributes"]
+        attributes = documents[""]["attributes"]
         if not isinstance(attributes, dict):
             raise TypeError("attributes are no mapping")
     except (KeyError, TypeError, ValueError, RecursionError, OSError) as error:
@@ -90,7 +92,12 @@ def read_metadata(folder: Path) -> tuple[dict[str, Any], Columns]:
             f"umapinfo that wrote it ({attributes.get('version_umapinfo', 'unknown')!s:.50})"
         )
     try:
+        if attributes != signed(attributes):
+            raise ValueError("attributes that were changed since: they do not match their sha256")
+        attributes.pop("sha256")
         check_attributes(attributes)
+        if not all(document["node_type"] == "group" for path, document in documents.items() if "/" not in path):
+            raise ValueError("groups that are none")
         columns = {path: _column(path, document) for path, document in documents.items() if "/" in path}
         _check_sizes(attributes, columns)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
@@ -127,9 +134,9 @@ def _column(path: str, document: Mapping[str, Any]) -> Column:
     shape = tuple(document["shape"])
     if not all(type(size) is int and 0 <= size < 2**48 for size in shape):
         raise ValueError(f"shape {document['shape']!r} of {path}")
-    dims, dtype = tuple(document["dimension_names"]), np.dtype(str(document["data_type"]))
+    dims, dtype = tuple(document["dimension_names"]), DTYPES[document["data_type"]]
     row = _variable(path, dims, said)
-    if len(dims) != len(shape) or dims != row.dims or (row.dtype and dtype != row.dtype) or not keepable(dtype):
+    if len(dims) != len(shape) or dims != row.dims or (row.dtype and dtype != row.dtype):
         raise ValueError(f"{path} with the dims {dims} and dtype {dtype}, expected {row.dims} {row.dtype}")
     column = Column(row, shape, dtype, said["source"], _categories(said))
     _check_storage(path, column, document)
@@ -186,52 +193,56 @@ def _check_sizes(attributes: Mapping[str, Any], columns: Columns) -> None:
         for dim, size in zip(column.variable.dims, column.shape, strict=True):
             if sizes.setdefault(dim, size) != size:
                 raise ValueError(f"{path} with {size} places along {dim}, others have {sizes[dim]}")
-    if not 1 <= sizes["epoch"] <= EPOCHS or sizes["checkpoint"] < 1 or sizes["stream"] not in (0, n):
+    counted = all(1 <= sizes[dim] <= EPOCHS for dim in ("epoch", "checkpoint"))
+    if not counted or sizes["stream"] not in (0, n) or sizes["axis"] < 1 or sizes["word"] != 3:
         raise ValueError(f"sizes {sizes}")
 
 
 def check_chunks(folder: Path, columns: Columns, verify: bool) -> int:
     """The number of recorded epochs that are done; ValueError unless the chunks of all that is done are there."""
-    n_done, at_epochs = _n_done(folder, columns)
-    checkpoints = whole(folder, "checkpoints/checkpoint_epoch", columns)
-    n_rows = {
-        "epoch": n_done,
-        "checkpoint": int((checkpoints <= at_epochs[n_done - 1]).sum()),
-        "update": n_updates_done(folder, columns, int(at_epochs[n_done - 1])),
-    }
+    n_done = _n_done(folder, columns)
+    n_rows = rows_done(folder, columns, n_done)
     for path, column in columns.items():
-        always = path in ("updates/update_epoch", "checkpoints/checkpoint_epoch") or path.endswith("/epoch")
-        rows = None if always else n_rows.get(column.variable.dims[0])
+        rows = None if column.source == GIVEN else n_rows.get(column.variable.dims[0])
         for chunk in range(n_chunks(column, rows)):
             check_chunk(folder, path, column, chunk)
             if verify:
-                read_chunk(folder, path, column, chunk)
+                verify_chunk(folder, path, column, chunk)
     return n_done
 
 
-def _n_done(folder: Path, columns: Columns) -> tuple[int, NDArray[Any]]:
-    done, numbers = whole(folder, "epochs/done", columns), whole(folder, "epochs/epoch", columns)
+def _n_done(folder: Path, columns: Columns) -> int:
+    done = whole(folder, "epochs/done", columns)
     n_done = int(done.sum())
-    rising = numbers[0] == 0 and bool((np.diff(numbers) > 0).all())
-    if n_done < 1 or not done[:n_done].all() or not rising:
+    if n_done < 1 or not done[:n_done].all():
         raise ValueError(damaged(folder, f"expected epochs done one after the other, got {done!s:.100}"))
-    return n_done, numbers
+    return n_done
 
 
-def n_updates_done(folder: Path, columns: Columns, epoch: int) -> int:
-    """How many of the kept updates belong to epochs up to that one."""
-    return int((whole(folder, "updates/update_epoch", columns) <= epoch).sum())
+def rows_done(folder: Path, columns: Columns, n_done: int) -> dict[str, int]:
+    """How many places along each dimension that grows are there when n_done recorded epochs are."""
+    numbers, checkpoints = (whole(folder, path, columns) for path in ("epochs/epoch", "checkpoints/checkpoint_epoch"))
+    for listed in (numbers, checkpoints):
+        if listed[0] != 0 or listed[-1] != numbers[-1] or not (np.diff(listed) > 0).all():
+            raise ValueError(damaged(folder, f"expected epochs that rise from 0 to the last, got {listed!s:.100}"))
+    last = numbers[n_done - 1]
+    updates = sum(int((part <= last).sum()) for part in _parts(folder, "updates/update_epoch", columns))
+    return {"epoch": n_done, "checkpoint": int((checkpoints <= last).sum()), "update": updates}
 
 
 def whole(folder: Path, path: str, columns: Columns) -> NDArray[Any]:
     """A one-dimensional column, read and held against its checksums; empty if the trace has none."""
     if path not in columns:
         return np.zeros(0, VARIABLES[path.split("/")[1]].dtype)
-    column = columns[path]
-    for chunk in range(n_chunks(column)):  # all of them are there before the first is read
-        check_chunk(folder, path, column, chunk)
-    parts = [read_chunk(folder, path, column, chunk) for chunk in range(n_chunks(column))]
-    return np.concatenate([np.zeros(0, column.dtype), *parts])[: column.shape[0]]
+    return np.concatenate([np.zeros(0, columns[path].dtype), *_parts(folder, path, columns)])
+
+
+def _parts(folder: Path, path: str, columns: Columns) -> Iterator[NDArray[Any]]:
+    """The chunks of a one-dimensional column in turn, none if the trace has no such column."""
+    column = columns.get(path)
+    for chunk in range(n_chunks(column) if column else 0):
+        assert column is not None
+        yield read_chunk(folder, path, column, chunk)[: column.shape[0] - chunk * chunk_shape(column)[0]]
 
 
 def tree_of(folder: Path, attributes: Mapping[str, Any], columns: Columns, n_done: int) -> xr.DataTree:
@@ -247,13 +258,7 @@ def tree_of(folder: Path, attributes: Mapping[str, Any], columns: Columns, n_don
         chunks=None,
         decode_cf=False,
     )
-    numbers = whole(folder, "checkpoints/checkpoint_epoch", columns)
-    last = int(whole(folder, "epochs/epoch", columns)[n_done - 1])
-    there = {
-        "epoch": slice(0, n_done),
-        "checkpoint": slice(0, int((numbers <= last).sum())),
-        "update": slice(0, n_updates_done(folder, columns, last)),
-    }
+    there = {dim: slice(0, rows) for dim, rows in rows_done(folder, columns, n_done).items()}
     groups = {
         f"/{name}": stored[name].to_dataset().isel(there, missing_dims="ignore") for name in GROUPS if name in stored
     }

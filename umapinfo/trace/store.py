@@ -1,15 +1,11 @@
 """A trace on disk: a folder in the Zarr 3 format, whole from the start, written a chunk at a time.
 
-Every array is allocated when the store is made and never resized.  Its chunks lie along the first axis (one epoch, or
-2^20 rows) and are kept as plain little-endian bytes with a CRC-32C behind them: no compression, so that the size of a
-trace is known before the run, and that of a damaged or hostile one before anything is read.  zarr writes the
-metadata and reads the arrays; the chunks are written here, each to a file of its own that is then renamed to its
-place: 0.05 ms where zarr's way takes 1.4, and at any moment each chunk is the old one or the new one.
-
-A store is filled beside its place and moved there when epoch 0 is in it, so that a path holds a whole trace or nothing.
+Every array is allocated when the store is made and never resized; zarr writes the metadata and reads the arrays, the
+chunks are written by `umapinfo.trace.chunks`.  A store is filled beside its place and moved there when epoch 0 is in it, so that a path holds a whole trace or nothing.
 """
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -20,13 +16,20 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from google_crc32c import value as crc32c
 from numpy.typing import NDArray
 
-from umapinfo.trace.table import Column, Columns
+from umapinfo.trace.chunks import (
+    chunk_bytes,
+    chunk_name,
+    chunk_shape,
+    encoded,
+    fill_value,
+    n_chunks,
+    read_chunk,
+    write_file,
+)
+from umapinfo.trace.table import Columns
 
-ROWS = 2**20  # of a chunk whose first axis is not one of epochs
-CRC = 4  # bytes of the checksum behind a chunk
 METADATA = 2**26  # most bytes of one zarr.json
 LOCK = Path("epochs", "done", "lock")  # inside an array, where neither zarr nor xarray looks for members
 
@@ -58,30 +61,6 @@ def local_path(path: Any) -> Path:
     if "://" in str(path) or "\0" in str(path) or not str(path):
         raise ValueError(f"path: expected one of this file system, got {str(path)!r}; name a folder, runs/a.zarr say")
     return Path(path).expanduser().absolute()
-
-
-def chunk_shape(column: Column) -> tuple[int, ...]:
-    """Shape of a column's chunks: one epoch or checkpoint, or up to 2^20 rows; no axis of zero."""
-    single = column.variable.dims[0] in ("epoch", "checkpoint") and len(column.shape) > 1
-    rows = 1 if single else min(column.shape[0], ROWS)
-    return tuple(max(size, 1) for size in (rows, *column.shape[1:]))
-
-
-def chunk_bytes(column: Column) -> int:
-    """Size of each of a column's chunk files."""
-    return int(np.prod(chunk_shape(column), dtype=object)) * column.dtype.itemsize + CRC
-
-
-def n_chunks(column: Column, rows: int | None = None) -> int:
-    """How many chunk files hold a column's first rows, by default all; none if it holds no number."""
-    if 0 in column.shape[1:]:
-        return 0
-    return -(-(column.shape[0] if rows is None else rows) // chunk_shape(column)[0])
-
-
-def chunk_name(column: Column, chunk: int) -> str:
-    """File name of a chunk: Zarr's default key with dots."""
-    return ".".join(["c", str(chunk), *["0"] * (len(column.shape) - 1)])
 
 
 def size_on_disk(columns: Columns) -> int:
@@ -158,11 +137,9 @@ class Store:
         try:
             self._write(path, rows, first)
         except OSError as error:
+            left = "nothing is left" if self._target else "what is there is whole up to its last epoch done: resume it"
             raise OSError(
-                error.errno,
-                f"trace: could not write {path} ({error.strerror}); what is there is whole up to its last epoch done: "
-                "make room, then resume it",
-                str(self.folder),
+                error.errno, f"trace: could not write {path} ({error.strerror}); {left}", str(self.folder)
             ) from error
 
     def _write(self, path: str, rows: NDArray[Any], first: int) -> None:
@@ -197,64 +174,12 @@ class Store:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def encoded(chunk: NDArray[Any]) -> bytes:
-    """A chunk as its file holds it: little-endian bytes, C order, and their CRC-32C."""
-    data = np.ascontiguousarray(chunk, chunk.dtype.newbyteorder("<")).tobytes()
-    return data + checksum(data)
-
-
-def read_chunk(folder: Path, path: str, column: Column, chunk: int) -> NDArray[Any]:
-    """A chunk of a store; ValueError if its file is not there, has another size or does not match its checksum."""
-    file = folder / path / chunk_name(column, chunk)
-    check_chunk(folder, path, column, chunk)
-    data = file.read_bytes()
-    if checksum(data[:-CRC]) != data[-CRC:]:
-        raise ValueError(damaged(folder, f"expected {path}/{file.name} to match its checksum, and it does not"))
-    return np.frombuffer(data[:-CRC], column.dtype.newbyteorder("<")).reshape(chunk_shape(column))
-
-
-def checksum(data: bytes) -> bytes:
-    """CRC-32C of bytes, as it stands behind a chunk."""
-    return crc32c(data).to_bytes(CRC, "little")
-
-
-def check_chunk(folder: Path, path: str, column: Column, chunk: int) -> None:
-    """ValueError unless the chunk's file is there and has the size that the metadata declare."""
-    file, size = folder / path / chunk_name(column, chunk), chunk_bytes(column)
-    found = file.stat().st_size if file.is_file() else None
-    if found != size:
-        given = "no such file" if found is None else f"{found:,}"
-        raise ValueError(damaged(folder, f"expected {size:,} bytes in {path}/{file.name}, got {given}"))
-
-
-def damaged(folder: Path, what: str) -> str:
-    """What to say of a store that is not as it was written."""
-    return f"trace {folder}: {what}; the store is damaged: restore it from a copy, or run it again under another path"
-
-
-def fill_value(dtype: np.dtype[Any]) -> Any:
-    """What stands where nothing has been written yet."""
-    return {"f": np.nan, "b": False}.get(dtype.kind, 0)
-
-
-def write_file(file: Path, data: bytes) -> None:
-    """Write a file so that at any moment its place holds the old one or the new one."""
-    partial = file.with_name(f"{file.name}.partial")
-    try:
-        with open(partial, "wb") as stream:
-            stream.write(data)
-        os.replace(partial, file)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
 def _write_metadata(folder: Path, columns: Columns, attributes: Mapping[str, Any]) -> None:
     import zarr
     from zarr.codecs import BytesCodec, Crc32cCodec
     from zarr.storage import LocalStore
 
-    root = zarr.create_group(LocalStore(folder), zarr_format=3, attributes=dict(attributes), overwrite=True)
+    root = zarr.create_group(LocalStore(folder), zarr_format=3, attributes=signed(attributes), overwrite=True)
     for path, column in columns.items():
         root.create_array(
             path,
@@ -277,11 +202,17 @@ def _write_metadata(folder: Path, columns: Columns, attributes: Mapping[str, Any
         )
 
 
+def signed(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes with their SHA-256 beside them, so that a change by another hand shows."""
+    plain = {name: value for name, value in attributes.items() if name != "sha256"}
+    return plain | {"sha256": hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()}
+
+
 def change_attributes(folder: Path, attributes: Mapping[str, Any]) -> None:
     """Set some of a store's attributes."""
     file = folder / "zarr.json"
     metadata = json.loads(file.read_text(encoding="utf-8"))
-    metadata["attributes"] |= attributes
+    metadata["attributes"] = signed(metadata["attributes"] | attributes)
     write_file(file, json.dumps(metadata, indent=2).encode())
 
 

@@ -69,8 +69,8 @@ def columns_found(found: Iterable[Found], lengths: Mapping[str, int], n_vertices
             ]
             if len(row.dims) != given.ndim + 1 or tuple(sizes) != given.shape or not keepable(given.dtype):
                 raise ValueError(
-                    f"{_told(source)}: expected {name!r} with numbers and the dims {row.dims[1:]}, got shape {given.shape} "
-                    f"and dtype {given.dtype}"
+                    f"{_told(source)}: expected {name!r} with numbers and the dims {row.dims[1:]}, got shape "
+                    f"{given.shape} and dtype {given.dtype}"
                 )
             whole = given.dtype.kind in "iu" and dim == "epoch"  # fractions may follow
             dtype = np.dtype(row.dtype or (np.float64 if whole else given.dtype))
@@ -117,8 +117,8 @@ def put(table: Table, place: int, found: Found, number: int) -> None:
         # "same_kind" lets float64 into float32 and whole numbers into either
         if given.shape != column.shape[1:] or not np.can_cast(given.dtype, column.dtype, "same_kind"):
             raise ValueError(
-                f"{_told(source)}: expected {name!r} with shape {column.shape[1:]} and dtype {column.dtype} as at epoch 0, "
-                f"got {given.shape} and {given.dtype} at epoch {number}; return the same kind from the start"
+                f"{_told(source)}: expected {name!r} with shape {column.shape[1:]} and dtype {column.dtype} as at "
+                f"epoch 0, got {given.shape} and {given.dtype} at epoch {number}; return the same kind from the start"
             )
         table.write(paths[name], given.astype(column.dtype)[np.newaxis], place)
 
@@ -149,6 +149,11 @@ def with_labels(trace: xr.DataTree) -> xr.DataTree:
     if "labels" in trace and "categories" in trace["labels"]["label"].attrs:
         label = trace["labels"]["label"].variable
         said = {key: value for key, value in label.attrs.items() if key != "categories"}
-        text = np.asarray(label.attrs["categories"])[label.values]
+        categories, codes = label.attrs["categories"], label.values
+        if codes.dtype.kind != "i" or not (0 <= codes.min() <= codes.max() < len(categories)):
+            raise ValueError(
+                f"labels: expected codes of {len(categories)} categories, got others; the trace is damaged"
+            )
+        text = np.asarray(categories)[codes]
         trace["labels"] = xr.DataTree(xr.Dataset({"label": xr.Variable(label.dims, text, said)}))
     return trace

@@ -60,7 +60,7 @@ def checked_attrs(attrs: Mapping[str, Any] | None, own: Mapping[str, Any]) -> di
         Something else; or a name that the trace uses itself.
     """
     attrs = dict(attrs or {})
-    taken = sorted(set(attrs) & ({*own, "resumed"}))
+    taken = sorted(set(attrs) & {*own, "resumed", "sha256"})
     if taken:
         raise ValueError(
             f"attrs: expected names that the trace does not use itself, got {', '.join(taken)}; rename them"
