@@ -1,7 +1,8 @@
 """A trace on disk: a folder in the Zarr 3 format, whole from the start, written a chunk at a time.
 
 Every array is allocated when the store is made and never resized; zarr writes the metadata and reads the arrays, the
-chunks are written by `umapinfo.trace.chunks`.  A store is filled beside its place and moved there when epoch 0 is in it, so that a path holds a whole trace or nothing.
+chunks are written by `umapinfo.trace.chunks`.  A store is filled beside its place and moved there when epoch 0 is in
+it, so that a path holds a whole trace or nothing.
 """
 
 import errno
