@@ -6,9 +6,9 @@ RUN := $(VENV)/bin/python
 FIGURES := degree binarisation kl_bce
 
 SOURCES := $(shell find umapinfo -name '*.py')
-OUTPUTS := $(foreach name,$(FIGURES),paper/figures/$(name).pdf paper/figures/$(name).png paper/numbers/$(name).json)
+outputs = $(foreach name,$(1),paper/figures/$(name).pdf paper/figures/$(name).png paper/numbers/$(name).json)
 
-.PHONY: help figures test ring-table lab lint clean
+.PHONY: help figures figures-full test ring-table lab lint clean
 .DEFAULT_GOAL := help
 # A file that a failing recipe has touched would look finished the next time.
 .DELETE_ON_ERROR:
@@ -18,7 +18,9 @@ OUTPUTS := $(foreach name,$(FIGURES),paper/figures/$(name).pdf paper/figures/$(n
 help: ## say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-figures: $(OUTPUTS) ## trace the runs, draw the headline figures, write their numbers (paper/)
+figures: $(call outputs,$(FIGURES)) ## trace the runs, draw the headline figures, write their numbers (paper/)
+
+figures-full: figures $(call outputs,$(FIGURES:%=%_mnist)) ## draw those of MNIST as well (its 12 MB are downloaded once)
 
 test: $(VENV)/.test ## run the tests; some of them only: make test ARGS="-k ring"
 	$(RUN) -m pytest -n 2 --dist worksteal $(ARGS)
@@ -35,9 +37,12 @@ lint: $(VENV)/.lint ## check style, floors and types
 	$(VENV)/bin/lint-imports --no-logo
 	$(VENV)/bin/mypy
 
-clean: ## remove the environment and all caches; figures and numbers stay
-	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+clean: ## remove the environment, kept traces and all caches; figures and numbers stay
+	rm -rf $(VENV) data/traces .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+paper/figures/%_mnist.pdf paper/figures/%_mnist.png paper/numbers/%_mnist.json: analyses/%.py analyses/_script.py $(SOURCES) $(VENV)/.figures
+	$(RUN) $< --data mnist
 
 # Three files of one script: a pattern rule with several targets runs once for all of them (&: needs make 4.3).
 # They depend on the environment too, so that a fresh clone, where figures are committed, draws its own.

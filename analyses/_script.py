@@ -1,6 +1,7 @@
 """What the analysis scripts share: their arguments, the traces they look at, and the files they leave behind."""
 
 import argparse
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,18 @@ import xarray as xr
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from umapinfo import embed
+import umapinfo
+from umapinfo import Recording, embed, resume
+from umapinfo.core import LAW
 from umapinfo.datasets import NAMES, load
+from umapinfo.embed import INSTRUMENTS, LOSSES_UP_TO
+from umapinfo.jit import source_digest
 from umapinfo.plot import COLUMN, save_figure, style, write_numbers
 
 ROOT = Path(__file__).parents[1]
 DATA = ("ring", "digits")
+PAPER = (DATA, ("mnist",))  # what paper/ holds figures of, each in files of its own
+FEW_LOSSES = (0, 50, 200)  # recorded epochs where a sum over all pairs takes minutes
 SEED = 3  # of the ring's data, the one whose graph the literature describes; runs have seed 0
 
 Draw = Callable[[xr.Dataset, Axes], Axes]
@@ -37,6 +44,8 @@ class Script:
         One row of panels each, a column a data set; they compute nothing.
     results : quantity -> numbers
         For paper/numbers/<name>.json.
+    losses : bool
+        Whether it looks at losses: on large data sets few epochs are then recorded.
     """
 
     name: str
@@ -44,13 +53,15 @@ class Script:
     quantity: Callable[[xr.DataTree], xr.Dataset]
     rows: Sequence[Draw]
     results: Callable[[xr.Dataset], Mapping[str, Any]]
+    losses: bool = False
 
 
 def main(script: Script, arguments: Sequence[str] | None = None) -> None:
     """Trace the runs, draw the figure, write its numbers, say where."""
     options = parsed(script, arguments)
-    quantities = {name: script.quantity(trace_of(name, options)) for name in options.data}
-    figures, numbers = options.out / "figures" / script.name, options.out / "numbers" / f"{script.name}.json"
+    quantities = {name: script.quantity(trace_of(name, options, script.losses)) for name in options.data}
+    stem = script.name if tuple(options.data) == DATA else "_".join([script.name, *options.data])
+    figures, numbers = options.out / "figures" / stem, options.out / "numbers" / f"{stem}.json"
     with style():
         save_figure(drawn(script, quantities), figures)
     write_numbers(numbers, {name: script.results(found) for name, found in quantities.items()})
@@ -66,18 +77,31 @@ def parsed(script: Script, arguments: Sequence[str] | None) -> argparse.Namespac
     parser.add_argument("--n", type=int, help="number of points (default: all)")
     parser.add_argument("--epochs", type=int, help="number of epochs (default: 500 up to 10,000 points, else 200)")
     parser.add_argument("--out", type=Path, help="folder to write to (default: paper/, with other settings build/)")
+    parser.add_argument("--traces", type=Path, help="folder that keeps the traces (default: data/traces/)")
     options = parser.parse_args(arguments)
     if options.epochs is not None and options.epochs < 1:
         parser.error(f"expected --epochs of at least 1, got {options.epochs}")
-    usual = tuple(options.data) == DATA and options.n is None and options.epochs is None
+    usual = tuple(options.data) in PAPER and options.n is None and options.epochs is None
     options.out = options.out or ROOT / ("paper" if usual else "build")
+    options.traces = options.traces or ROOT / "data" / "traces"
     return options
 
 
-def trace_of(name: str, options: argparse.Namespace) -> xr.DataTree:
-    """The trace of a default run on a data set, with the three instruments."""
+def trace_of(name: str, options: argparse.Namespace, losses: bool) -> xr.DataTree:
+    """The trace of a default run on a data set: the kept one of these settings and sources, gone on with if cut off."""
     data = load(name, seed=SEED, n=options.n)
-    return embed(data.X, labels=data.labels, attrs={"data": name}, n_epochs=options.epochs)
+    few = losses and len(data.X) > LOSSES_UP_TO
+    settings = f"{name}-n{len(data.X)}-epochs{options.epochs or 'default'}{'-losses' if few else ''}"
+    sources = source_digest(Path(umapinfo.__file__).parent) or b""
+    path = options.traces / f"{settings}-law{LAW}-{sources.hex()[:12]}.zarr"
+    if path.exists():
+        return resume(path)
+    options.traces.mkdir(parents=True, exist_ok=True)
+    for old in options.traces.glob(f"{settings}-law*.zarr"):  # of other sources: never to be opened again
+        shutil.rmtree(old)
+    recording = Recording(epochs=FEW_LOSSES, observers=[kind() for kind in INSTRUMENTS]) if few else None
+    told = {"recording": recording, "labels": data.labels, "attrs": {"data": name}}
+    return embed(data.X, path=path, n_epochs=options.epochs, **told)
 
 
 def drawn(script: Script, quantities: Mapping[str, xr.Dataset]) -> Any:

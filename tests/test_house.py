@@ -154,14 +154,15 @@ def test_analyses__write_the_same_bytes_twice(path, tmp_path):
     written = []
     for hash_seed in ("1", "2"):  # another order of every set of strings
         out = tmp_path / hash_seed
-        settings = ["--data", "ring", "--n", "200", "--epochs", "50", "--out", str(out)]
+        settings = ["--data", "ring", "--n", "200", "--epochs", "50", "--out", str(out), "--traces", str(out / "traces")]
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "MPLBACKEND": "agg"}
         done = subprocess.run(
             [sys.executable, str(path), *settings], cwd=ROOT, env=environment, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
-        written.append({file.name: file.read_bytes() for file in out.rglob("*.*") if file.is_file()})
-    assert set(written[0]) == {f"{path.stem}.{ending}" for ending in ("pdf", "png", "json")}
+        files = [file for kind in ("figures", "numbers") for file in (out / kind).iterdir()]
+        written.append({file.name: file.read_bytes() for file in files})
+    assert set(written[0]) == {f"{path.stem}_ring.{ending}" for ending in ("pdf", "png", "json")}
     assert written[0] == written[1]
 
 
