@@ -44,7 +44,7 @@ def quantity(trace: xr.DataTree) -> xr.Dataset:
         "p": graph_binarisation(graph),
         "target": target_binarisation(mu, descent),
         "target_head_only": target_binarisation(mu, halved),
-        "q": layout_binarisation(mu, trace["layouts"].to_dataset()["Y"].values[-1], curve_of(trace)),
+        "q": layout_binarisation(mu, trace["layouts"].to_dataset()["Y"][-1].values, curve_of(trace)),
     }
     shares = {name: ("bin", found.histogram / max(found.n_values, 1)) for name, found in measured.items()}
     near = {f"near_{name}": near_ends(found) for name, found in measured.items()}
@@ -83,7 +83,7 @@ def draw_training(found: xr.Dataset, ax: Axes) -> Axes:
     for name in ("p", "target", "target_head_only"):
         ax.axhline(found.attrs[f"near_{name}"], color=COLOURS[name], ls=LINES[name], label=LABELS[name])
     ax.plot(found["epoch"].values, found["near_q"].values, color=COLOURS["q"], label=LABELS["q"])
-    ax.set(xlabel="epoch", ylabel="share within 0.05 of 0 or 1", ylim=(0, 1))
+    ax.set(xlabel="epoch", ylabel="share within 0.05 of 0 or 1", ylim=(0, 1.03))
     share, target = found["near_q"].values[-1], found.attrs["near_target_head_only"]
     ax.set_title(
         f"{found.attrs['data']}: $q$ ends nearly 0 or 1 on {share:.0%} of the edges,\n"

@@ -69,24 +69,24 @@ def relative_residual(found: xr.Dataset, prefix: str) -> float:
     return float(np.max(np.abs(found[f"{prefix}identity_residual"].values) / largest))
 
 
-def note_start(ax: Axes, start: float, top: float) -> None:
-    """Say what the start costs where it lies above the axis."""
-    if start > top:
-        ax.annotate(f"BCE at start:\n{start:,.0f}", (0.11, 0.97), xycoords="axes fraction", va="top", fontsize=7)
+def with_start(label: str, start: float, top: float) -> str:
+    """The label of a curve, with what the start costs where that lies above the axis."""
+    return f"{label} (at start {start:,.0f})" if start > top else label
 
 
 def draw(found: xr.Dataset, ax: Axes) -> Axes:
     """KL, BCE and their difference along training, and the article's wrong sum."""
     epoch, known = found["epoch"].values, found.attrs
     ax.plot(epoch, found["article_8"].values, color=PALETTE[7], ls=":", label="BCE + H, the article's (8)")
-    ax.plot(epoch, found["bce"].values, color=PALETTE[0], label="BCE")
+    ax.plot(epoch, found["bce"].values, color=PALETTE[0], label=with_start("BCE", found["bce"].values[0], known["top"]))
     ax.plot(epoch, found["kl"].values, color=PALETTE[1], ls="--", label="KL = BCE $-$ H")
-    ax.plot(epoch, found["entropy"].values, color=PALETTE[2], ls="-.", label=f"BCE $-$ KL = H = {known['entropy']:.0f}")
+    ax.plot(
+        epoch, found["entropy"].values, color=PALETTE[2], ls="-.", label=f"BCE $-$ KL = H = {known['entropy']:,.0f}"
+    )
     ax.set(xlabel="epoch", ylabel="loss of UMAP's paper (nats)", ylim=(0, known["top"]))
-    note_start(ax, found["bce"].values[0], known["top"])
     off = 2 * known["entropy"]
     ax.set_title(
-        f"{known['data']}: the difference is H and does not move;\nthe article's + H is off by 2 H = {off:.0f} nats",
+        f"{known['data']}: the difference is H and does not move;\nthe article's + H is off by 2 H = {off:,.0f} nats",
         loc="left",
     )
     ax.legend(loc="upper right")
@@ -97,20 +97,20 @@ def draw_effective(found: xr.Dataset, ax: Axes) -> Axes:
     """The effective loss, the loss of the updates drawn, and the constant H of its own."""
     epoch, known = found["epoch"].values, found.attrs
     drew = found["sampled_loss"].values > 0
-    ax.plot(epoch, found["effective_bce"].values, color=PALETTE[0], label="effective BCE")
+    label = with_start("effective BCE", found["effective_bce"].values[0], known["effective_top"])
+    ax.plot(epoch, found["effective_bce"].values, color=PALETTE[0], label=label)
     ax.plot(epoch, found["effective_kl"].values, color=PALETTE[1], ls="--", label="effective KL")
     ax.plot(
         epoch,
         found["effective_entropy"].values,
         color=PALETTE[2],
         ls="-.",
-        label=f"effective H = {known['effective_entropy']:.0f}",
+        label=f"effective H = {known['effective_entropy']:,.0f}",
     )
     ax.plot(
         epoch[drew], found["sampled_loss"].values[drew], "o", color="black", ms=2.5, label="loss of the updates drawn"
     )
     ax.set(xlabel="epoch", ylabel="effective loss (nats)", ylim=(0, known["effective_top"]))
-    note_start(ax, found["effective_bce"].values[0], known["effective_top"])
     change = known["effective_bce_end"] / known["effective_bce_largest"] - 1
     rise = known["bce_end"] / known["bce_least"] - 1
     ax.set_title(

@@ -59,7 +59,6 @@ def resume(path: Any, *, observers: Sequence[Observer] = (), progress: bool = Tr
         if last_epoch(trace) < attributes["n_epochs"]:
             check_law(trace)
             _go_on(trace, store, observers, progress)
-            _note_environment(trace, folder)
     return open_trace(folder)
 
 
@@ -85,6 +84,7 @@ def _go_on(trace: xr.DataTree, store: Store, observers: Sequence[Observer], prog
     for name, started in arrays.items():
         _restore(name, started, saved)
     recorder = Recorder(observers, arrays, plan, descent)
+    _note_environment(trace, store.folder)  # before: the rest may be cut off, too
     descend(mu, curve, descent, _state(saved), recorder, store, progress)
 
 
@@ -95,7 +95,10 @@ def _restore(name: str, started: Arrays, saved: xr.Dataset) -> None:
         for key, variable in saved.data_vars.items()
         if variable.attrs["source"] == name
     }
-    kinds = [{key: (array.shape, array.dtype) for key, array in arrays.items()} for arrays in (started, stored)]
+    kinds = [
+        {key: (array.shape, array.dtype.newbyteorder("=")) for key, array in arrays.items()}
+        for arrays in (started, stored)
+    ]
     if kinds[0] != kinds[1]:
         raise ValueError(
             f"observers: expected {name!r} to start with the arrays that the trace holds, {kinds[1]}, got {kinds[0]}; "
@@ -116,8 +119,10 @@ def _note_environment(trace: xr.DataTree, folder: Path) -> None:
     now = {name: value for name, value in environment().items() if value != trace.attrs.get(name)}
     if now:
         last = int(trace["checkpoints"].to_dataset()["checkpoint_epoch"][-1])
-        said = [f"after epoch {last} with " + ", ".join(f"{name} {value}" for name, value in now.items())]
-        change_attributes(folder, {"resumed": [*trace.attrs.get("resumed", []), *said]})
+        said = f"after epoch {last} with " + ", ".join(f"{name} {value}" for name, value in now.items())
+        told = trace.attrs.get("resumed", [])
+        if said not in told:
+            change_attributes(folder, {"resumed": [*told, said]})
 
 
 def check_law(trace: xr.DataTree) -> None:
@@ -125,7 +130,7 @@ def check_law(trace: xr.DataTree) -> None:
     if trace.attrs["law"] != LAW:
         raise ValueError(
             f"trace: expected one of law {LAW}, got law {trace.attrs['law']}, whose bits were others; "
-            f"run it again, or use umapinfo {trace.attrs['version_umapinfo']}"
+            f"run it again, or use umapinfo {trace.attrs.get('version_umapinfo', 'unknown')}"
         )
 
 

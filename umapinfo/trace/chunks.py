@@ -92,7 +92,8 @@ def write_file(file: Path, data: bytes) -> None:
     """Write a file so that at any moment its place holds the old one or the new one."""
     partial = file.with_name(f"{file.name}.partial")
     try:
-        with open(partial, "wb") as stream:
+        partial.unlink(missing_ok=True)  # of a run that was cut off; a stranger's link or pipe is not written through
+        with open(partial, "xb") as stream:
             stream.write(data)
         os.replace(partial, file)
     except BaseException:

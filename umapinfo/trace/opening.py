@@ -7,6 +7,7 @@ allocates nothing: chunks are not compressed, and each has to be there with just
 import json
 import os
 import stat
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,11 @@ from umapinfo.trace.table import GIVEN, Column, Columns, with_labels
 from umapinfo.trace.tree import check_attributes
 
 SAID = {"long_name": str, "units": str, "source": str, "categories": list}
-CODECS = [("bytes", "little"), ("crc32c", None)]
+DECLARED = {"zarr_format", "node_type", "shape", "dimension_names", "data_type", "attributes", "chunk_grid"}
+DECLARED |= {"chunk_key_encoding", "codecs", "fill_value", "storage_transformers"}
 DTYPES = {name: np.dtype(name) for name in ("bool", "float16", "float32", "float64")}
 DTYPES |= {f"{kind}{bits}": np.dtype(f"{kind}{bits}") for kind in ("int", "uint") for bits in (8, 16, 32, 64)}
+SHARED = {dim for row in VARIABLES.values() for dim in row.dims} | {"kept_entry"}
 EPOCHS = 10**6  # most recorded epochs: their numbers are the only array that opening reads
 
 
@@ -96,11 +99,12 @@ def read_metadata(folder: Path) -> tuple[dict[str, Any], Columns]:
             raise ValueError("attributes that were changed since: they do not match their sha256")
         attributes.pop("sha256")
         check_attributes(attributes)
-        if not all(document["node_type"] == "group" for path, document in documents.items() if "/" not in path):
-            raise ValueError("groups that are none")
+        for path in documents:
+            if "/" not in path:
+                _check_group(path, documents[path])
         columns = {path: _column(path, document) for path, document in documents.items() if "/" in path}
         _check_sizes(attributes, columns)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError(damaged(folder, f"expected metadata as the schema has them, got {error!s:.300}")) from None
     return attributes, columns
 
@@ -124,6 +128,24 @@ def _documents(folder: Path) -> dict[str, Any]:
                     raise ValueError(f"{path}/{entry.name}, neither a file nor a folder")
                 pending.append(f"{path}/{entry.name}".lstrip("/"))
     return documents
+
+
+def _check_group(path: str, document: Mapping[str, Any]) -> None:
+    """ValueError unless a group's zarr.json says that it is one and no more; only the root has attributes.
+
+    Exactly so: of a root of another format, zarr reads arrays from other files than those that were checked.
+    """
+    # `zarr.consolidate_metadata` copies the arrays' metadata to the root, and nobody reads them there
+    ignored = ("attributes", "consolidated_metadata") if path == "" else ()
+    given = {key: value for key, value in document.items() if key not in ignored}
+    expected = {"zarr_format": 3, "node_type": "group"} | ({} if path == "" else {"attributes": {}})
+    if not _same(given, expected):
+        raise ValueError(f"{path or 'the root'} declared as {given}, expected {expected}")
+
+
+def _same(given: Any, expected: Any) -> bool:
+    """Whether two documents are one as JSON, where True is not 1 and 3.0 not 3."""
+    return json.dumps(given, sort_keys=True) == json.dumps(expected, sort_keys=True)
 
 
 def _column(path: str, document: Mapping[str, Any]) -> Column:
@@ -151,6 +173,8 @@ def _variable(path: str, dims: tuple[str, ...], said: Mapping[str, str]) -> Vari
         return EPOCH._replace(group=group)
     if (group, dims[0]) not in (("observed", "epoch"), ("checkpoints", "checkpoint")):
         raise ValueError(f"{path}, of which the schema knows nothing")
+    if dims[1:] not in ((), ("vertex",), ("kept_entry",), tuple(f"{name}_{axis}" for axis in range(len(dims) - 1))):
+        raise ValueError(f"{path} with the dims {dims}")
     return Variable(group, dims, "", said["long_name"], said["units"])
 
 
@@ -163,23 +187,24 @@ def _categories(said: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 
 def _check_storage(path: str, column: Column, document: Mapping[str, Any]) -> None:
-    """ValueError unless chunks lie as this package writes them: plain bytes and a checksum."""
-    codecs = [(codec["name"], codec.get("configuration", {}).get("endian")) for codec in document["codecs"]]
-    plain = [("bytes", None), *CODECS[1:]] if column.dtype.itemsize == 1 else CODECS
-    keys = document["chunk_key_encoding"]
-    declared = (
-        document["zarr_format"],
-        document["node_type"],
-        document["chunk_grid"]["name"],
-        tuple(document["chunk_grid"]["configuration"]["chunk_shape"]),
-        (keys["name"], keys.get("configuration", {}).get("separator")),
-        document.get("storage_transformers", []),
-        document["fill_value"],
-    )
+    """ValueError unless an array's zarr.json is as this package writes it: plain bytes and a checksum, nothing else."""
     fill = "NaN" if column.dtype.kind == "f" else fill_value(column.dtype)
-    expected: tuple[Any, ...] = (3, "array", "regular", chunk_shape(column), ("default", "."), [], fill)
-    if declared != expected or codecs not in (CODECS, plain):
-        raise ValueError(f"{path} stored as {declared} {codecs}, expected {expected} {CODECS}")
+    expected = {
+        **document,  # shape, dimension_names, data_type and attributes: checked above
+        "zarr_format": 3,
+        "node_type": "array",
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk_shape(column)}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
+        "codecs": [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}],
+        "fill_value": fill,
+        "storage_transformers": [],
+    }
+    codecs = [{key: codec[key] for key in codec if codec[key] != {}} for codec in document["codecs"]]
+    if column.dtype.itemsize == 1 and codecs[0] == {"name": "bytes"}:  # of single bytes there is no order
+        codecs[0] = expected["codecs"][0]
+    given = {"storage_transformers": [], **document, "codecs": codecs}
+    if set(document) - DECLARED or not _same(given, expected):
+        raise ValueError(f"{path} stored as {given}, expected {expected}")
 
 
 def _check_sizes(attributes: Mapping[str, Any], columns: Columns) -> None:
@@ -191,7 +216,8 @@ def _check_sizes(attributes: Mapping[str, Any], columns: Columns) -> None:
     sizes = {"vertex": n, "vertex_bound": n + 1}
     for path, column in columns.items():
         for dim, size in zip(column.variable.dims, column.shape, strict=True):
-            if sizes.setdefault(dim, size) != size:
+            # A dimension of a user's own variable is that one's alone, <variable>_<axis>, in each of two groups
+            if sizes.setdefault(dim if dim in SHARED else f"{path} {dim}", size) != size:
                 raise ValueError(f"{path} with {size} places along {dim}, others have {sizes[dim]}")
     counted = all(1 <= sizes[dim] <= EPOCHS for dim in ("epoch", "checkpoint"))
     if not counted or sizes["stream"] not in (0, n) or sizes["axis"] < 1 or sizes["word"] != 3:
@@ -206,7 +232,7 @@ def check_chunks(folder: Path, columns: Columns, verify: bool) -> int:
         rows = None if column.source == GIVEN else n_rows.get(column.variable.dims[0])
         for chunk in range(n_chunks(column, rows)):
             check_chunk(folder, path, column, chunk)
-            if verify:
+            if verify or path.split("/")[1] in ("epoch", "label"):  # those are read at once
                 verify_chunk(folder, path, column, chunk)
     return n_done
 
@@ -250,14 +276,16 @@ def tree_of(folder: Path, attributes: Mapping[str, Any], columns: Columns, n_don
     from zarr.storage import LocalStore
 
     store = LocalStore(folder, read_only=True)
-    stored = xr.open_datatree(
-        store,  # type: ignore[arg-type]
-        engine="zarr",
-        consolidated=False,
-        zarr_format=3,
-        chunks=None,
-        decode_cf=False,
-    )
+    with warnings.catch_warnings():  # a file beside the groups: of a write that was cut off, or of a file manager
+        warnings.filterwarnings("ignore", message="Object at .* is not recognized as a component")
+        stored = xr.open_datatree(
+            store,  # type: ignore[arg-type]
+            engine="zarr",
+            consolidated=False,
+            zarr_format=3,
+            chunks=None,
+            decode_cf=False,
+        )
     there = {dim: slice(0, rows) for dim, rows in rows_done(folder, columns, n_done).items()}
     groups = {
         f"/{name}": stored[name].to_dataset().isel(there, missing_dims="ignore") for name in GROUPS if name in stored

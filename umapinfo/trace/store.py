@@ -12,6 +12,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -46,7 +47,8 @@ def checked_path(path: Any) -> Path:
         Something is there already; the folder that it is to lie in is none.
     """
     target = local_path(path)
-    if os.path.lexists(target):
+    with suppress(FileNotFoundError, NotADirectoryError):
+        os.lstat(target)  # OSError of a name that is too long, before anything is run
         raise FileExistsError(f"path: expected a new one, but {target} exists; remove it, resume it or name another")
     if not target.parent.exists():
         raise FileNotFoundError(f"path: expected a folder to write in, but {target.parent} does not exist; make it")
@@ -61,7 +63,10 @@ def local_path(path: Any) -> Path:
         raise TypeError(f"path: expected a string or a pathlib.Path, got {type(path).__name__}")
     if "://" in str(path) or "\0" in str(path) or not str(path):
         raise ValueError(f"path: expected one of this file system, got {str(path)!r}; name a folder, runs/a.zarr say")
-    return Path(path).expanduser().absolute()
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError as error:  # ~somebody, of whom the system knows nothing
+        raise ValueError(f"path: expected one of this file system, got {str(path)!r}: {error}") from None
 
 
 def size_on_disk(columns: Columns) -> int:
@@ -105,7 +110,7 @@ class Store:
                 raise FileExistsError
             self.folder.rename(self._target)
         except OSError as error:
-            if error.errno in (None, errno.ENOTEMPTY, errno.EEXIST):
+            if error.errno in (None, errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise FileExistsError(
                     f"path: expected a new one, but {self._target} was made meanwhile; name another"
                 ) from None

@@ -73,7 +73,7 @@ def columns_found(found: Iterable[Found], lengths: Mapping[str, int], n_vertices
                     f"{given.shape} and dtype {given.dtype}"
                 )
             whole = given.dtype.kind in "iu" and dim == "epoch"  # fractions may follow
-            dtype = np.dtype(row.dtype or (np.float64 if whole else given.dtype))
+            dtype = np.dtype(row.dtype or (np.float64 if whole else given.dtype.newbyteorder("=")))
             columns[path] = Column(row, (lengths[dim], *given.shape), dtype, source)
     return columns
 
@@ -91,7 +91,7 @@ def _told(source: str) -> str:
 
 def _good_name(name: str) -> bool:
     """Whether a variable may have the name: also the name of a folder, and of no dimension."""
-    return name not in RESERVED and re.fullmatch(r"(?!\.|__)[^/\\\x00-\x1f]{1,100}", name) is not None
+    return name not in RESERVED and re.fullmatch(r"(?!\.|__|zarr\.json$)[^/\\\x00-\x1f]{1,100}", name) is not None
 
 
 def keepable(dtype: np.dtype[Any]) -> bool:

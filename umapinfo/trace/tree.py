@@ -67,7 +67,7 @@ def checked_attrs(attrs: Mapping[str, Any] | None, own: Mapping[str, Any]) -> di
         )
     try:
         plain: dict[str, Any] = json.loads(json.dumps(attrs, default=_plain, allow_nan=False))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(f"attrs: expected finite numbers, strings and lists of them, got {error}") from None
     return plain
 
@@ -83,8 +83,11 @@ def check_attributes(attributes: Mapping[str, Any]) -> None:
     whole = ("schema", "law", "n_vertices", "n_epochs")
     if not all(type(attributes[name]) is int and attributes[name] >= 0 for name in whole):
         raise ValueError(f"attributes {[attributes[name] for name in whole]!r:.100} of {', '.join(whole)}")
-    if not all(isinstance(name, str) for name in attributes["observers"]):
-        raise ValueError("observers without names")
+    for name, lines in (("observers", attributes["observers"]), ("resumed", attributes.get("resumed", []))):
+        if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+            raise ValueError(f"{name} that are no list of strings")
+    if type(attributes.get("n_neighbors", 1)) is not int:
+        raise ValueError(f"n_neighbors {attributes['n_neighbors']!r:.50}")
     checked_curve(Curve(*(attributes[name] for name in Curve._fields)))
     Descent(**{field.name: attributes[field.name] for field in fields(Descent)})
 
@@ -119,7 +122,7 @@ def known_before(
 
 def _column(name: str, array: NDArray[Any]) -> Column:
     row = VARIABLES[name]
-    return Column(row, array.shape, np.dtype(row.dtype or array.dtype))
+    return Column(row, array.shape, np.dtype(row.dtype or array.dtype.newbyteorder("=")))
 
 
 def _label_column(labels: Any) -> tuple[Column, NDArray[Any]]:
