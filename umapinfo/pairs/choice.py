@@ -1,0 +1,103 @@
+"""Where to split a sum: box, modes and radius from the layout, by what each would cost.
+
+Costs are seconds on one core of the machine that the benchmarks name; only their ratios matter, and they are
+constants, so that a layout always gets the same split.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from umapinfo.pairs.near import cells, n_near
+
+Floats = NDArray[np.float64]
+
+SAMPLE = 20_000  # points from which the number of near pairs is estimated
+TRIMMED = (0, 16, 64, 256, 1024)  # vertices that may be left out of the box
+MODES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
+MODES_3D = (16, 24, 32, 48, 64, 96, 128, 192, 256)
+DIRECT, NEAR, MODE, POINT = 30e-9, 8e-9, 25e-9, 0.2e-6  # a pair, a near pair looked at, a mode and a point a transform
+MARGIN = 1.05  # half the period over the box's length
+
+
+class Split(NamedTuple):
+    """A box, the modes of each axis, the radius of the near part, and what it all costs."""
+
+    low: Floats
+    high: Floats
+    modes: tuple[int, ...]
+    radius: float
+    cost: float
+
+
+def radius_in_steps(rtol: float) -> float:
+    """r_c over the grid's step, for a smooth part within rtol: seen to fall tenfold each 0.6 steps, 1e-7 at 5."""
+    return min(max(5.0 - 0.6 * (math.log10(rtol) + 6.4) / 0.6 * 0.9, 3.5), 12.0)
+
+
+def choose(Y: Floats, n_transforms: int, steps: float, largest: int | None = None) -> Split | None:
+    """The cheapest split of a layout, or None where a direct sum is cheaper.
+
+    Parameters
+    ----------
+    Y : float64[n, d], d in {1, 2, 3}
+    n_transforms : int
+        Complex transforms to points: potentials, components and pairs of columns.
+    steps : float
+        r_c over the grid's step.
+    largest : int, optional
+        Most modes along the longest axis.
+    """
+    n, d = Y.shape
+    if d > 3:
+        return None
+    distance = np.abs(Y - np.median(Y, axis=0)).max(axis=1)
+    outward = np.argsort(distance, kind="stable")
+    sample = np.random.default_rng(0).permutation(n)[:SAMPLE]
+    best = None
+    least = DIRECT * n * n * n_transforms
+    for trimmed in TRIMMED:
+        if trimmed >= n // 2:
+            break
+        kept = outward[: n - trimmed]
+        low, high = Y[kept].min(axis=0), Y[kept].max(axis=0)
+        outside = 2 * DIRECT * trimmed * n * n_transforms
+        inside = sample[np.isin(sample, kept, assume_unique=True)] if trimmed else sample
+        for split in _splits(Y[inside], low, high, n, n_transforms, steps, largest):
+            if split.cost + outside < least:
+                best, least = split._replace(cost=split.cost + outside), split.cost + outside
+    return best
+
+
+def _splits(
+    sample: Floats, low: Floats, high: Floats, n: int, n_transforms: int, steps: float, largest: int | None
+) -> list[Split]:
+    """The splits of a box, one a number of modes."""
+    d, lengths = sample.shape[1], np.maximum(high - low, 1e-3 * (high - low).max())
+    if lengths.max() == 0:
+        return []
+    middle = low + (high - low) / 2
+    low, high = middle - lengths / 2, middle + lengths / 2
+    found = []
+    for longest in MODES_3D if d == 3 else MODES:
+        if largest is not None and longest > largest:
+            break
+        step = 2 * MARGIN * lengths.max() / longest
+        modes = tuple(max(16, 2 * math.ceil(MARGIN * length / step)) for length in lengths)
+        radius = steps * step
+        far = (n_transforms + 1) * (MODE * math.prod(modes) + POINT * n)
+        near = NEAR * _near_pairs(sample, radius) * (n / len(sample)) ** 2
+        found.append(Split(low, high, modes, radius, far + near))
+        if near < far / 8:  # more modes cost more, and save less than an eighth
+            break
+    return found
+
+
+def _near_pairs(sample: Floats, radius: float) -> float:
+    """Ordered pairs of the sample that the near part would look at, themselves left out."""
+    extent = (sample.max(axis=0) - sample.min(axis=0)) / radius
+    if np.prod(extent + 4) > 4e7:  # more cells than are worth counting
+        return 0.0
+    return float(n_near(cells(sample, radius)) - len(sample))

@@ -1,0 +1,170 @@
+r"""The far part of a split sum: potentials made smooth and periodic, summed by nonuniform FFTs.
+
+For s = d^2 < s0 = r_c^2 a potential f is replaced by its Taylor polynomial T of degree 8 about s0: the result g is
+smooth everywhere.  Per axis, u^2 and u are replaced by S(u) and X(u) = S'(u)/2, which agree with them up to the box's
+length L and run smoothly into a period P = 2.1 L.  So g(S(Delta_1) + ...) X^(moment) is smooth and periodic; its
+Fourier coefficients k_m come from one FFT of its values on a grid, and
+
+    sum_j w_j g(Delta_ij) = sum_m k_m (sum_j w_j e^(-i m x_j)) e^(i m x_i),   x = 2 pi y / P
+
+is a nonuniform FFT of type 1 and one of type 2 (FINUFFT), two columns of weights in one complex transform.  What is
+lacking, f - T for s < s0, is added over cells (`umapinfo.pairs.near`).
+
+The spreading step of a type 1 transform adds in an order that depends on its threads, so it runs on one; everything
+else writes each number once.  The bits do not depend on the number of threads.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import scipy.fft
+from numba import prange
+from numpy.typing import NDArray
+from scipy.special import betainc
+
+from umapinfo.core.curve import Curve, logit
+from umapinfo.jit import parallel_jit
+from umapinfo.pairs.choice import MARGIN
+from umapinfo.pairs.near import Lacking, lacking
+from umapinfo.pairs.potentials import real_potential
+from umapinfo.pairs.taylor import polynomial, taylor
+
+Floats = NDArray[np.float64]
+
+SMOOTH = 6  # order of contact of S with u^2 at L and with a constant at P/2
+UPSAMPLING = 1.25
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What does not depend on the weights, and on the layout only through its box: kept between calls.
+
+    Attributes
+    ----------
+    curve : Curve
+    codes : int64[p]
+    moment : int
+    low, high : float64[d], layout units
+        The box; vertices outside it are summed directly.
+    period : float64[d], layout units
+    modes : tuple of d int
+    radius : float, layout units
+        r_c, where near and far part meet.
+    table : Lacking
+        What the smooth part lacks within r_c.
+    kernel : complex128[p, d^moment, modes...]
+        Fourier coefficients of the smooth part, in the order of an FFT.
+    tolerance : float
+        Of the nonuniform FFTs.
+    """
+
+    curve: Curve
+    codes: NDArray[np.int64]
+    moment: int
+    low: Floats
+    high: Floats
+    period: Floats
+    modes: tuple[int, ...]
+    radius: float
+    table: Lacking
+    kernel: NDArray[np.complex128]
+    tolerance: float
+
+    def inside(self, Y: Floats) -> NDArray[np.bool_]:
+        """Which vertices lie in the box, bool[n]."""
+        return np.all((self.low <= Y) & (self.high >= Y), axis=1)
+
+    def serves(self, Y: Floats, codes: NDArray[np.int64], curve: Curve, moment: int, outside: int) -> bool:
+        """Whether the plan is one for these sums, and for a layout of which few vertices lie outside its box."""
+        same = self.curve == curve and self.moment == moment and np.array_equal(self.codes, codes)
+        return same and Y.shape[1] == len(self.modes) and int((~self.inside(Y)).sum()) <= outside
+
+
+def make_plan(
+    curve: Curve,
+    codes: NDArray[np.int64],
+    moment: int,
+    low: Floats,
+    high: Floats,
+    modes: tuple[int, ...],
+    radius: float,
+    tolerance: float,
+) -> Plan:
+    """A plan for layouts in the box from low to high; its cost is an FFT of the grid a potential and component."""
+    lengths = high - low
+    period = 2 * MARGIN * lengths
+    coefficients = np.array([taylor(int(code), curve, radius**2) for code in codes])
+    table = lacking(codes, curve, radius**2, coefficients)
+    squares, firsts = zip(
+        *(periodic_square(int(m), float(length)) for m, length in zip(modes, lengths, strict=True)), strict=True
+    )
+    s = np.zeros(modes)
+    for axis, square in enumerate(squares):
+        s += square.reshape([-1 if a == axis else 1 for a in range(len(modes))])
+    kernel = np.empty((len(codes), len(modes) ** moment, *modes), dtype=np.complex128)
+    for a, code in enumerate(codes):
+        smooth = np.empty(s.size)
+        fill_smooth(s.ravel(), int(code), curve, radius**2, coefficients[a], smooth)
+        for place, axes in enumerate(product(range(len(modes)), repeat=moment)):
+            values = smooth.reshape(modes)
+            for axis in axes:
+                values = values * firsts[axis].reshape([-1 if b == axis else 1 for b in range(len(modes))])
+            kernel[a, place] = scipy.fft.fftn(values, workers=-1) / values.size
+    return Plan(curve, codes, moment, low, high, period, modes, radius, table, kernel, tolerance)
+
+
+def periodic_square(n_modes: int, length: float) -> tuple[Floats, Floats]:
+    """S and X = S'/2 at the n_modes grid points of a period 2 MARGIN length: u^2 and u up to |u| = length."""
+    half = MARGIN * length
+    u = np.fft.fftfreq(n_modes, 1 / (2 * half))
+    x = np.clip((np.abs(u) - length) / (half - length), 0, 1)
+    first = u * (1 - betainc(SMOOTH + 1, SMOOTH + 1, x))
+    nodes, weights = np.polynomial.legendre.leggauss(2 * SMOOTH)
+    # S beyond the length is the integral of 2 X, a polynomial there: Gauss's rule is exact
+    to = np.clip(np.abs(u), length, half)
+    v = length + (to[:, np.newaxis] - length) * (nodes + 1) / 2
+    slope = 2 * v * (1 - betainc(SMOOTH + 1, SMOOTH + 1, np.clip((v - length) / (half - length), 0, 1)))
+    beyond = (slope * weights).sum(axis=1) * (to - length) / 2
+    return np.minimum(np.abs(u), length) ** 2 + beyond, first
+
+
+@parallel_jit
+def fill_smooth(
+    s: np.ndarray, code: int, curve: Curve, s0: float, coefficients: np.ndarray, smooth: np.ndarray
+) -> None:
+    """Fill the smoothed potential: the polynomial for s < s0, the formula from there on."""
+    for t in prange(s.shape[0]):
+        if s[t] < s0:
+            smooth[t] = polynomial(coefficients, (s[t] - s0) / s0)
+        else:
+            smooth[t] = real_potential(code, s[t], logit(s[t], curve), curve)
+
+
+def far_sums(Y: Floats, weights: Floats, plan: Plan) -> Floats:
+    """The smooth part at every vertex, the vertex itself counted: float64[n, p, r, d^moment]."""
+    import finufft
+
+    d = Y.shape[1]
+    centre = plan.low + (plan.high - plan.low) / 2
+    x = [np.ascontiguousarray(2 * np.pi * (Y[:, axis] - centre[axis]) / plan.period[axis]) for axis in range(d)]
+    columns = pairs_of_columns(weights)
+    to_modes = {1: finufft.nufft1d1, 2: finufft.nufft2d1, 3: finufft.nufft3d1}[d]
+    to_points = {1: finufft.nufft1d2, 2: finufft.nufft2d2, 3: finufft.nufft3d2}[d]
+    settings = {"eps": plan.tolerance, "modeord": 1, "upsampfac": UPSAMPLING}
+    spectra = to_modes(*x, columns, plan.modes, isign=-1, nthreads=1, **settings).reshape(len(columns), *plan.modes)
+    values = np.empty((len(Y), len(plan.codes), weights.shape[1], d**plan.moment))
+    for a, component in product(range(len(plan.codes)), range(d**plan.moment)):
+        at_points = to_points(*x, spectra * plan.kernel[a, component], isign=1, **settings).reshape(len(columns), -1)
+        for r in range(weights.shape[1]):
+            values[:, a, r, component] = at_points[r // 2].imag if r % 2 else at_points[r // 2].real
+    return values
+
+
+def pairs_of_columns(weights: Floats) -> NDArray[np.complex128]:
+    """Two real columns in one complex row each: complex128[ceil(r / 2), n]."""
+    n, r = weights.shape
+    columns = np.zeros((-(-r // 2), n), dtype=np.complex128)
+    columns.real = weights[:, 0::2].T
+    columns.imag[: r // 2] = weights[:, 1::2].T
+    return columns

@@ -1,0 +1,109 @@
+"""The fourier body of `pair_sums`: smooth part, near part, the vertices outside the box, and an estimate of the error.
+
+The error is measured, not assumed: the sums of some vertices, half of them drawn from those with the least sums, are
+compared with exact ones.  Where twice the largest difference exceeds rtol, the split is refined; where that does not
+help, there is no answer, and the caller sums directly.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from umapinfo.core.curve import Curve
+from umapinfo.pairs.choice import choose, radius_in_steps
+from umapinfo.pairs.far import Plan, far_sums, make_plan
+from umapinfo.pairs.near import add_near, cells, runs
+from umapinfo.pairs.rows import row_sums
+
+Floats = NDArray[np.float64]
+
+CHECKED, CHECKED_AGAIN = 128, 24  # vertices whose sums are checked, with a new plan and with a kept one
+SAFETY = 2.0
+REFINEMENTS = 3
+OUTSIDE = 2048  # most vertices outside the box of a kept plan
+
+
+class Fourier(NamedTuple):
+    """Sums [n, p, r, d^moment], the estimated error relative to the absolute sums, coincident points, and the plan."""
+
+    values: Floats
+    error: float
+    n_coincident: NDArray[np.int64]
+    plan: Plan
+
+
+def fourier_sums(
+    Y: Floats,
+    codes: NDArray[np.int64],
+    weights: Floats,
+    curve: Curve,
+    moment: int,
+    rtol: float,
+    plan: Plan | None = None,
+) -> Fourier | None:
+    """Sums within rtol, or None where a direct sum is cheaper or the error estimate stays above rtol."""
+    if plan is not None and plan.serves(Y, codes, curve, moment, OUTSIDE):
+        found = _checked(Y, weights, plan, CHECKED_AGAIN)
+        if found.error <= rtol:
+            return found
+    n_transforms = len(codes) * Y.shape[1] ** moment * -(-weights.shape[1] // 2)
+    steps, tolerance = radius_in_steps(rtol), rtol / 1000
+    for _ in range(REFINEMENTS):
+        split = choose(Y, n_transforms, steps)
+        if split is None:
+            return None
+        plan = make_plan(curve, codes, moment, split.low, split.high, split.modes, split.radius, max(tolerance, 1e-13))
+        found = _checked(Y, weights, plan, CHECKED)
+        if found.error <= rtol:
+            return found
+        steps, tolerance = 1.4 * steps, tolerance / 30
+    return None
+
+
+def _checked(Y: Floats, weights: Floats, plan: Plan, n_checked: int) -> Fourier:
+    """The sums of a plan, and twice the largest error seen among checked vertices."""
+    values, n_coincident = planned_sums(Y, weights, plan)
+    rows = _rows_to_check(values, n_checked)
+    exact, sizes, _ = row_sums(Y, rows, np.arange(len(Y)), plan.codes, weights, plan.curve, plan.moment)
+    errors = np.abs(values[rows] - exact)
+    relative = np.divide(errors, sizes, out=np.where(errors > 0, np.inf, 0.0), where=sizes > 0)
+    return Fourier(values, SAFETY * float(relative.max()), n_coincident, plan)
+
+
+def _rows_to_check(values: Floats, n_checked: int) -> NDArray[np.int64]:
+    """Vertices at random, as many from the twentieth with the least sums: where an error weighs most."""
+    n = len(values)
+    random = np.random.default_rng(1)
+    least = np.argsort(np.abs(values[:, 0, 0, 0]), kind="stable")[: max(n // 20, 1)]
+    drawn = [random.choice(n, min(n_checked // 2, n), replace=False), random.permutation(least)[: n_checked // 2]]
+    return np.unique(np.concatenate(drawn))
+
+
+def planned_sums(Y: Floats, weights: Floats, plan: Plan) -> tuple[Floats, NDArray[np.int64]]:
+    """The sums of a plan, [n, p, r, d^moment], and the coincident points of each vertex."""
+    inside = plan.inside(Y)
+    if inside.all():
+        return bulk_sums(Y, weights, plan)
+    values = np.zeros((len(Y), len(plan.codes), weights.shape[1], Y.shape[1] ** plan.moment))
+    n_coincident = np.zeros(len(Y), dtype=np.int64)
+    values[inside], n_coincident[inside] = bulk_sums(Y[inside], weights[inside], plan)
+    bulk, outside, everyone = np.flatnonzero(inside), np.flatnonzero(~inside), np.arange(len(Y))
+    for rows, others in ((bulk, outside), (outside, everyone)):
+        sums, _, counts = row_sums(Y, rows, others, plan.codes, weights, plan.curve, plan.moment)
+        values[rows] += sums
+        n_coincident[rows] += counts
+    return values, n_coincident
+
+
+def bulk_sums(Y: Floats, weights: Floats, plan: Plan) -> tuple[Floats, NDArray[np.int64]]:
+    """Sums over the pairs of vertices in the box, and the coincident points of each."""
+    found = cells(Y, plan.radius)
+    ordered = Y[found.order], weights[found.order]
+    sums, counts = far_sums(*ordered, plan), np.zeros(len(Y), dtype=np.int64)
+    add_near(
+        ordered[0], found, runs(found.shape), plan.codes, ordered[1], plan.curve, plan.table, plan.moment, sums, counts
+    )
+    values, n_coincident = np.empty_like(sums), np.empty_like(counts)
+    values[found.order], n_coincident[found.order] = sums, counts
+    return values, n_coincident
