@@ -14,11 +14,11 @@ from umapinfo.pairs.near import cells, n_near
 
 Floats = NDArray[np.float64]
 
-SAMPLE = 20_000  # points from which the number of near pairs is estimated
+SAMPLE = 8_000  # points from which the number of near pairs is estimated
 TRIMMED = (0, 16, 64, 256, 1024)  # vertices that may be left out of the box
 MODES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 MODES_3D = (16, 24, 32, 48, 64, 96, 128, 192, 256)
-DIRECT, NEAR, MODE, POINT = 30e-9, 8e-9, 25e-9, 0.2e-6  # a pair, a near pair looked at, a mode and a point a transform
+DIRECT, NEAR, MODE, POINT = 30e-9, 12e-9, 40e-9, 0.15e-6  # a pair, a near pair looked at, a mode and a point a transform
 MARGIN = 1.05  # half the period over the box's length
 
 
@@ -56,13 +56,16 @@ def choose(Y: Floats, n_transforms: int, steps: float, largest: int | None = Non
     distance = np.abs(Y - np.median(Y, axis=0)).max(axis=1)
     outward = np.argsort(distance, kind="stable")
     sample = np.random.default_rng(0).permutation(n)[:SAMPLE]
-    best = None
+    best, shortest = None, np.inf
     least = DIRECT * n * n * n_transforms
     for trimmed in TRIMMED:
         if trimmed >= n // 2:
             break
         kept = outward[: n - trimmed]
         low, high = Y[kept].min(axis=0), Y[kept].max(axis=0)
+        if (high - low).max() > 0.9 * shortest:
+            continue
+        shortest = (high - low).max()
         outside = 2 * DIRECT * trimmed * n * n_transforms
         inside = sample[np.isin(sample, kept, assume_unique=True)] if trimmed else sample
         for split in _splits(Y[inside], low, high, n, n_transforms, steps, largest):
