@@ -22,7 +22,7 @@ from umapinfo.core.schedule import Descent
 from umapinfo.measures.bernoulli import Floats
 from umapinfo.measures.loss_sums import checked_rows
 from umapinfo.measures.loss_weights import LossWeights, effective_weights, purported_weights
-from umapinfo.pairs import edge_d2, edge_potentials, pair_sums
+from umapinfo.pairs import edge_potentials, pair_sums
 
 PUSHES = ("both", "head")
 

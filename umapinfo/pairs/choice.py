@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import next_fast_len
 
 from umapinfo.pairs.near import cells, n_near
 
@@ -18,15 +19,23 @@ SAMPLE = 8_000  # points from which the number of near pairs is estimated
 TRIMMED = (0, 16, 64, 256, 1024)  # vertices that may be left out of the box
 MODES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096)
 MODES_3D = (16, 24, 32, 48, 64, 96, 128, 192, 256)
-DIRECT, NEAR, MODE, POINT = 30e-9, 12e-9, 40e-9, 0.15e-6  # a pair, a near pair looked at, a mode and a point a transform
+DIRECT, NEAR, MODE, POINT = (
+    30e-9,
+    12e-9,
+    40e-9,
+    0.15e-6,
+)  # a pair, a near pair looked at, a mode and a point a transform
 MARGIN = 1.05  # half the period over the box's length
 
 
 class Split(NamedTuple):
-    """A box, the modes of each axis, the radius of the near part, and what it all costs."""
+    """A box of 2 MARGIN modes * step about a centre, the radius of the near part, and what it all costs.
 
-    low: Floats
-    high: Floats
+    Steps are taken from a coarse ladder, so that layouts of about the same size share their kernels.
+    """
+
+    centre: tuple[float, ...]
+    step: float
     modes: tuple[int, ...]
     radius: float
     cost: float
@@ -81,21 +90,26 @@ def _splits(
     d, lengths = sample.shape[1], np.maximum(high - low, 1e-3 * (high - low).max())
     if lengths.max() == 0:
         return []
-    middle = low + (high - low) / 2
-    low, high = middle - lengths / 2, middle + lengths / 2
+    centre = tuple((low + (high - low) / 2).tolist())
+    rung = 2.0 ** (math.ceil(8 * math.log2(lengths.max())) / 8)
     found = []
     for longest in MODES_3D if d == 3 else MODES:
         if largest is not None and longest > largest:
             break
-        step = 2 * MARGIN * lengths.max() / longest
-        modes = tuple(max(16, 2 * math.ceil(MARGIN * length / step)) for length in lengths)
+        step = 2 * MARGIN * rung / longest
+        modes = tuple(_even_fast(max(16, 2 * MARGIN * length / step)) for length in lengths)
         radius = steps * step
         far = (n_transforms + 1) * (MODE * math.prod(modes) + POINT * n)
         near = NEAR * _near_pairs(sample, radius) * (n / len(sample)) ** 2
-        found.append(Split(low, high, modes, radius, far + near))
+        found.append(Split(centre, step, modes, radius, far + near))
         if near < far / 8:  # more modes cost more, and save less than an eighth
             break
     return found
+
+
+def _even_fast(at_least: float) -> int:
+    """The least even number of modes, from there on, that FFTs are quick at."""
+    return 2 * int(next_fast_len(math.ceil(at_least / 2 - 1e-9)))
 
 
 def _near_pairs(sample: Floats, radius: float) -> float:

@@ -15,7 +15,9 @@ else writes each number once.  The bits do not depend on the number of threads.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
@@ -25,7 +27,7 @@ from scipy.special import betainc
 
 from umapinfo.core.curve import Curve, logit
 from umapinfo.jit import parallel_jit
-from umapinfo.pairs.choice import MARGIN
+from umapinfo.pairs.choice import MARGIN, Split
 from umapinfo.pairs.near import Lacking, lacking
 from umapinfo.pairs.potentials import real_potential
 from umapinfo.pairs.taylor import polynomial, taylor
@@ -33,85 +35,105 @@ from umapinfo.pairs.taylor import polynomial, taylor
 Floats = NDArray[np.float64]
 
 SMOOTH = 6  # order of contact of S with u^2 at L and with a constant at P/2
-UPSAMPLING = 1.25
+UPSAMPLING, LEAST_UPSAMPLED = 1.25, 1e-9  # of the FFTs within; for tolerances under that, 2
+KEPT = 3  # kernels
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """What does not depend on the weights, and on the layout only through its box: kept between calls.
+class Kernel(NamedTuple):
+    """The potentials made smooth and periodic: the same for all layouts of about the same size.
 
     Attributes
     ----------
-    curve : Curve
-    codes : int64[p]
-    moment : int
-    low, high : float64[d], layout units
-        The box; vertices outside it are summed directly.
-    period : float64[d], layout units
+    lengths, period : float64[d], layout units
+        Of the box, and 2 MARGIN times that.
     modes : tuple of d int
     radius : float, layout units
         r_c, where near and far part meet.
     table : Lacking
         What the smooth part lacks within r_c.
-    kernel : complex128[p, d^moment, modes...]
+    spectra : complex128[p, d^moment, modes...]
         Fourier coefficients of the smooth part, in the order of an FFT.
     tolerance : float
         Of the nonuniform FFTs.
     """
 
-    curve: Curve
-    codes: NDArray[np.int64]
-    moment: int
-    low: Floats
-    high: Floats
+    lengths: Floats
     period: Floats
     modes: tuple[int, ...]
     radius: float
     table: Lacking
-    kernel: NDArray[np.complex128]
+    spectra: NDArray[np.complex128]
     tolerance: float
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What `pair_sums` did to a layout, to be done again to another in about the same place.
+
+    Attributes
+    ----------
+    codes : tuple of int
+        Of the potentials.
+    curve : Curve
+    moment : int
+    centre : float64[d], layout units
+        Of the box; vertices outside it are summed directly.
+    kernel : Kernel
+    """
+
+    codes: tuple[int, ...]
+    curve: Curve
+    moment: int
+    centre: Floats
+    kernel: Kernel
 
     def inside(self, Y: Floats) -> NDArray[np.bool_]:
         """Which vertices lie in the box, bool[n]."""
-        return np.all((self.low <= Y) & (self.high >= Y), axis=1)
+        return np.all(np.abs(Y - self.centre) <= self.kernel.lengths / 2, axis=1)
 
-    def serves(self, Y: Floats, codes: NDArray[np.int64], curve: Curve, moment: int, outside: int) -> bool:
+    def serves(self, Y: Floats, codes: tuple[int, ...], curve: Curve, moment: int, outside: int) -> bool:
         """Whether the plan is one for these sums, and for a layout of which few vertices lie outside its box."""
-        same = self.curve == curve and self.moment == moment and np.array_equal(self.codes, codes)
-        return same and Y.shape[1] == len(self.modes) and int((~self.inside(Y)).sum()) <= outside
+        same = (self.codes, self.curve, self.moment) == (codes, curve, moment)
+        return same and Y.shape[1] == len(self.centre) and int((~self.inside(Y)).sum()) <= outside
 
 
-def make_plan(
+def make_plan(codes: tuple[int, ...], curve: Curve, moment: int, split: Split, tolerance: float) -> Plan:
+    """The plan of a split; its kernel is kept for the next layouts of that size."""
+    made = kernel(codes, curve, moment, split.step, split.modes, split.radius, tolerance)
+    return Plan(codes, curve, moment, np.array(split.centre), made)
+
+
+@lru_cache(maxsize=KEPT)
+def kernel(
+    codes: tuple[int, ...],
     curve: Curve,
-    codes: NDArray[np.int64],
     moment: int,
-    low: Floats,
-    high: Floats,
+    step: float,
     modes: tuple[int, ...],
     radius: float,
     tolerance: float,
-) -> Plan:
-    """A plan for layouts in the box from low to high; its cost is an FFT of the grid a potential and component."""
-    lengths = high - low
-    period = 2 * MARGIN * lengths
-    coefficients = np.array([taylor(int(code), curve, radius**2) for code in codes])
-    table = lacking(codes, curve, radius**2, coefficients)
-    squares, firsts = zip(
-        *(periodic_square(int(m), float(length)) for m, length in zip(modes, lengths, strict=True)), strict=True
-    )
+) -> Kernel:
+    """The kernel on a grid of that step; costs one FFT of the grid a potential and component."""
+    d, period = len(modes), step * np.array(modes)
+    lengths = period / (2 * MARGIN)
+    smooth_near = np.array([taylor(code, curve, radius**2) for code in codes])
+    axes = [periodic_square(m, float(length)) for m, length in zip(modes, lengths, strict=True)]
+    along = [[-1 if a == axis else 1 for a in range(d)] for axis in range(d)]
     s = np.zeros(modes)
-    for axis, square in enumerate(squares):
-        s += square.reshape([-1 if a == axis else 1 for a in range(len(modes))])
-    kernel = np.empty((len(codes), len(modes) ** moment, *modes), dtype=np.complex128)
+    for axis in range(d):
+        s += axes[axis][0].reshape(along[axis])
+    spectra = np.empty((len(codes), d**moment, *modes), dtype=np.complex128)
     for a, code in enumerate(codes):
         smooth = np.empty(s.size)
-        fill_smooth(s.ravel(), int(code), curve, radius**2, coefficients[a], smooth)
-        for place, axes in enumerate(product(range(len(modes)), repeat=moment)):
-            values = smooth.reshape(modes)
-            for axis in axes:
-                values = values * firsts[axis].reshape([-1 if b == axis else 1 for b in range(len(modes))])
-            kernel[a, place] = scipy.fft.fftn(values, workers=-1) / values.size
-    return Plan(curve, codes, moment, low, high, period, modes, radius, table, kernel, tolerance)
+        fill_smooth(s.ravel(), code, curve, radius**2, smooth_near[a], smooth)
+        # the last axis of Delta^(moment) changes fastest in its flat form read backwards, as the direct body has it
+        for place in range(d**moment):
+            values, rest = smooth.reshape(modes), place
+            for _ in range(moment):
+                values, rest = values * axes[rest % d][1].reshape(along[rest % d]), rest // d
+            spectra[a, place] = scipy.fft.fftn(values, workers=-1) / values.size
+    table = lacking(np.array(codes), curve, radius**2, smooth_near)
+    return Kernel(lengths, period, modes, radius, table, spectra, tolerance)
 
 
 def periodic_square(n_modes: int, length: float) -> tuple[Floats, Floats]:
@@ -142,20 +164,21 @@ def fill_smooth(
 
 
 def far_sums(Y: Floats, weights: Floats, plan: Plan) -> Floats:
-    """The smooth part at every vertex, the vertex itself counted: float64[n, p, r, d^moment]."""
+    """The smooth part at every vertex of the box, the vertex itself counted: float64[n, p, r, d^moment]."""
     import finufft
 
-    d = Y.shape[1]
-    centre = plan.low + (plan.high - plan.low) / 2
-    x = [np.ascontiguousarray(2 * np.pi * (Y[:, axis] - centre[axis]) / plan.period[axis]) for axis in range(d)]
+    made, d = plan.kernel, Y.shape[1]
+    x = [np.ascontiguousarray(2 * np.pi * (Y[:, axis] - plan.centre[axis]) / made.period[axis]) for axis in range(d)]
     columns = pairs_of_columns(weights)
     to_modes = {1: finufft.nufft1d1, 2: finufft.nufft2d1, 3: finufft.nufft3d1}[d]
     to_points = {1: finufft.nufft1d2, 2: finufft.nufft2d2, 3: finufft.nufft3d2}[d]
-    settings = {"eps": plan.tolerance, "modeord": 1, "upsampfac": UPSAMPLING}
-    spectra = to_modes(*x, columns, plan.modes, isign=-1, nthreads=1, **settings).reshape(len(columns), *plan.modes)
-    values = np.empty((len(Y), len(plan.codes), weights.shape[1], d**plan.moment))
-    for a, component in product(range(len(plan.codes)), range(d**plan.moment)):
-        at_points = to_points(*x, spectra * plan.kernel[a, component], isign=1, **settings).reshape(len(columns), -1)
+    upsampling = UPSAMPLING if made.tolerance > LEAST_UPSAMPLED else 2.0
+    settings = {"eps": made.tolerance, "modeord": 1, "upsampfac": upsampling}
+    found = to_modes(*x, columns, made.modes, isign=-1, nthreads=1, **settings).reshape(len(columns), *made.modes)
+    n_potentials, n_components = made.spectra.shape[:2]
+    values = np.empty((len(Y), n_potentials, weights.shape[1], n_components))
+    for a, component in product(range(n_potentials), range(n_components)):
+        at_points = to_points(*x, found * made.spectra[a, component], isign=1, **settings).reshape(len(columns), -1)
         for r in range(weights.shape[1]):
             values[:, a, r, component] = at_points[r // 2].imag if r % 2 else at_points[r // 2].real
     return values

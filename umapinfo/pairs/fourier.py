@@ -43,7 +43,8 @@ def fourier_sums(
     plan: Plan | None = None,
 ) -> Fourier | None:
     """Sums within rtol, or None where a direct sum is cheaper or the error estimate stays above rtol."""
-    if plan is not None and plan.serves(Y, codes, curve, moment, OUTSIDE):
+    codes_key = tuple(codes.tolist())
+    if plan is not None and plan.serves(Y, codes_key, curve, moment, OUTSIDE):
         found = _checked(Y, weights, plan, CHECKED_AGAIN)
         if found.error <= rtol:
             return found
@@ -53,7 +54,7 @@ def fourier_sums(
         split = choose(Y, n_transforms, steps)
         if split is None:
             return None
-        plan = make_plan(curve, codes, moment, split.low, split.high, split.modes, split.radius, max(tolerance, 1e-13))
+        plan = make_plan(codes_key, curve, moment, split, max(tolerance, 1e-13))
         found = _checked(Y, weights, plan, CHECKED)
         if found.error <= rtol:
             return found
@@ -65,7 +66,8 @@ def _checked(Y: Floats, weights: Floats, plan: Plan, n_checked: int) -> Fourier:
     """The sums of a plan, and twice the largest error seen among checked vertices."""
     values, n_coincident = planned_sums(Y, weights, plan)
     rows = _rows_to_check(values, n_checked)
-    exact, sizes, _ = row_sums(Y, rows, np.arange(len(Y)), plan.codes, weights, plan.curve, plan.moment)
+    codes = np.array(plan.codes)
+    exact, sizes, _ = row_sums(Y, rows, np.arange(len(Y)), codes, weights, plan.curve, plan.moment)
     errors = np.abs(values[rows] - exact)
     relative = np.divide(errors, sizes, out=np.where(errors > 0, np.inf, 0.0), where=sizes > 0)
     return Fourier(values, SAFETY * float(relative.max()), n_coincident, plan)
@@ -90,7 +92,7 @@ def planned_sums(Y: Floats, weights: Floats, plan: Plan) -> tuple[Floats, NDArra
     values[inside], n_coincident[inside] = bulk_sums(Y[inside], weights[inside], plan)
     bulk, outside, everyone = np.flatnonzero(inside), np.flatnonzero(~inside), np.arange(len(Y))
     for rows, others in ((bulk, outside), (outside, everyone)):
-        sums, _, counts = row_sums(Y, rows, others, plan.codes, weights, plan.curve, plan.moment)
+        sums, _, counts = row_sums(Y, rows, others, np.array(plan.codes), weights, plan.curve, plan.moment)
         values[rows] += sums
         n_coincident[rows] += counts
     return values, n_coincident
@@ -98,12 +100,11 @@ def planned_sums(Y: Floats, weights: Floats, plan: Plan) -> tuple[Floats, NDArra
 
 def bulk_sums(Y: Floats, weights: Floats, plan: Plan) -> tuple[Floats, NDArray[np.int64]]:
     """Sums over the pairs of vertices in the box, and the coincident points of each."""
-    found = cells(Y, plan.radius)
+    found = cells(Y, plan.kernel.radius)
     ordered = Y[found.order], weights[found.order]
     sums, counts = far_sums(*ordered, plan), np.zeros(len(Y), dtype=np.int64)
-    add_near(
-        ordered[0], found, runs(found.shape), plan.codes, ordered[1], plan.curve, plan.table, plan.moment, sums, counts
-    )
+    codes, table = np.array(plan.codes), plan.kernel.table
+    add_near(ordered[0], found, runs(found.shape), codes, ordered[1], plan.curve, table, plan.moment, sums, counts)
     values, n_coincident = np.empty_like(sums), np.empty_like(counts)
     values[found.order], n_coincident[found.order] = sums, counts
     return values, n_coincident

@@ -47,7 +47,7 @@ def taylor(code: int, curve: Curve, s0: float, degree: int = DEGREE) -> NDArray[
 @jit
 def complex_potential(code: int, s: complex, curve: Curve) -> complex:
     """A potential at a complex squared distance of moderate size, away from 0."""
-    return potential(code, s, -np.log(curve.c + curve.a * s**curve.b), curve)
+    return potential(code, s, -np.log(curve.c + curve.a * s**curve.b), curve)  # type: ignore[arg-type]
 
 
 @jit
