@@ -25,11 +25,15 @@ DIRECT, NEAR, MODE, POINT = (
     40e-9,
     0.15e-6,
 )  # a pair, a near pair looked at, a mode and a point a transform
-MARGIN = 1.05  # half the period over the box's length
+
+
+def turn(n_modes: int, moment: int) -> float:
+    """Steps between the box's length and half the period: a moment has to get from L to 0 there, and needs some."""
+    return max(n_modes / 42, 1.0 if moment == 0 else 10.0)
 
 
 class Split(NamedTuple):
-    """A box of 2 MARGIN modes * step about a centre, the radius of the near part, and what it all costs.
+    """A period of modes * step about a centre, the radius of the near part, and what it all costs.
 
     Steps are taken from a coarse ladder, so that layouts of about the same size share their kernels.
     """
@@ -46,18 +50,19 @@ def radius_in_steps(rtol: float) -> float:
     return min(max(5.0 - 0.6 * (math.log10(rtol) + 6.4) / 0.6 * 0.9, 3.5), 12.0)
 
 
-def choose(Y: Floats, n_transforms: int, steps: float, largest: int | None = None) -> Split | None:
-    """The cheapest split of a layout, or None where a direct sum is cheaper.
+def choose(Y: Floats, n_transforms: int, moment: int, steps: float, budget: float) -> Split | None:
+    """The cheapest split of a layout, or None where all cost more than the budget.
 
     Parameters
     ----------
     Y : float64[n, d], d in {1, 2, 3}
     n_transforms : int
         Complex transforms to points: potentials, components and pairs of columns.
+    moment : int
     steps : float
         r_c over the grid's step.
-    largest : int, optional
-        Most modes along the longest axis.
+    budget : float, seconds of one core
+        What another way would cost.
     """
     n, d = Y.shape
     if d > 3:
@@ -65,8 +70,7 @@ def choose(Y: Floats, n_transforms: int, steps: float, largest: int | None = Non
     distance = np.abs(Y - np.median(Y, axis=0)).max(axis=1)
     outward = np.argsort(distance, kind="stable")
     sample = np.random.default_rng(0).permutation(n)[:SAMPLE]
-    best, shortest = None, np.inf
-    least = DIRECT * n * n * n_transforms
+    best, shortest, least = None, np.inf, budget
     for trimmed in TRIMMED:
         if trimmed >= n // 2:
             break
@@ -77,14 +81,14 @@ def choose(Y: Floats, n_transforms: int, steps: float, largest: int | None = Non
         shortest = (high - low).max()
         outside = 2 * DIRECT * trimmed * n * n_transforms
         inside = sample[np.isin(sample, kept, assume_unique=True)] if trimmed else sample
-        for split in _splits(Y[inside], low, high, n, n_transforms, steps, largest):
+        for split in _splits(Y[inside], low, high, n, n_transforms, moment, steps):
             if split.cost + outside < least:
                 best, least = split._replace(cost=split.cost + outside), split.cost + outside
     return best
 
 
 def _splits(
-    sample: Floats, low: Floats, high: Floats, n: int, n_transforms: int, steps: float, largest: int | None
+    sample: Floats, low: Floats, high: Floats, n: int, n_transforms: int, moment: int, steps: float
 ) -> list[Split]:
     """The splits of a box, one a number of modes."""
     d, lengths = sample.shape[1], np.maximum(high - low, 1e-3 * (high - low).max())
@@ -94,10 +98,11 @@ def _splits(
     rung = 2.0 ** (math.ceil(8 * math.log2(lengths.max())) / 8)
     found = []
     for longest in MODES_3D if d == 3 else MODES:
-        if largest is not None and longest > largest:
-            break
-        step = 2 * MARGIN * rung / longest
-        modes = tuple(_even_fast(max(16, 2 * MARGIN * length / step)) for length in lengths)
+        room = longest / 2 - turn(longest, moment)
+        if room <= 0:
+            continue
+        step = rung / room
+        modes = tuple(_modes(length / step, moment) for length in lengths)
         radius = steps * step
         far = (n_transforms + 1) * (MODE * math.prod(modes) + POINT * n)
         near = NEAR * _near_pairs(sample, radius) * (n / len(sample)) ** 2
@@ -107,9 +112,10 @@ def _splits(
     return found
 
 
-def _even_fast(at_least: float) -> int:
-    """The least even number of modes, from there on, that FFTs are quick at."""
-    return 2 * int(next_fast_len(math.ceil(at_least / 2 - 1e-9)))
+def _modes(steps: float, moment: int) -> int:
+    """The least even number of modes that FFTs are quick at, and that holds a length of so many steps and its turn."""
+    half = max(math.ceil(steps * 1.05 - 1e-9), math.ceil(steps + turn(0, moment) - 1e-9), 8)
+    return 2 * int(next_fast_len(half))
 
 
 def _near_pairs(sample: Floats, radius: float) -> float:

@@ -2,7 +2,7 @@ r"""The far part of a split sum: potentials made smooth and periodic, summed by 
 
 For s = d^2 < s0 = r_c^2 a potential f is replaced by its Taylor polynomial T of degree 8 about s0: the result g is
 smooth everywhere.  Per axis, u^2 and u are replaced by S(u) and X(u) = S'(u)/2, which agree with them up to the box's
-length L and run smoothly into a period P = 2.1 L.  So g(S(Delta_1) + ...) X^(moment) is smooth and periodic; its
+length L and run smoothly into a period P > 2.05 L.  So g(S(Delta_1) + ...) X^(moment) is smooth and periodic; its
 Fourier coefficients k_m come from one FFT of its values on a grid, and
 
     sum_j w_j g(Delta_ij) = sum_m k_m (sum_j w_j e^(-i m x_j)) e^(i m x_i),   x = 2 pi y / P
@@ -27,7 +27,7 @@ from scipy.special import betainc
 
 from umapinfo.core.curve import Curve, logit
 from umapinfo.jit import parallel_jit
-from umapinfo.pairs.choice import MARGIN, Split
+from umapinfo.pairs.choice import Split, turn
 from umapinfo.pairs.near import Lacking, lacking
 from umapinfo.pairs.potentials import real_potential
 from umapinfo.pairs.taylor import polynomial, taylor
@@ -45,7 +45,7 @@ class Kernel(NamedTuple):
     Attributes
     ----------
     lengths, period : float64[d], layout units
-        Of the box, and 2 MARGIN times that.
+        Of the box, and what it repeats with.
     modes : tuple of d int
     radius : float, layout units
         r_c, where near and far part meet.
@@ -115,9 +115,9 @@ def kernel(
 ) -> Kernel:
     """The kernel on a grid of that step; costs one FFT of the grid a potential and component."""
     d, period = len(modes), step * np.array(modes)
-    lengths = period / (2 * MARGIN)
+    lengths = period / 2 - step * np.array([turn(m, moment) for m in modes])
     smooth_near = np.array([taylor(code, curve, radius**2) for code in codes])
-    axes = [periodic_square(m, float(length)) for m, length in zip(modes, lengths, strict=True)]
+    axes = [periodic_square(m, length, p) for m, length, p in zip(modes, lengths, period, strict=True)]
     along = [[-1 if a == axis else 1 for a in range(d)] for axis in range(d)]
     s = np.zeros(modes)
     for axis in range(d):
@@ -136,9 +136,9 @@ def kernel(
     return Kernel(lengths, period, modes, radius, table, spectra, tolerance)
 
 
-def periodic_square(n_modes: int, length: float) -> tuple[Floats, Floats]:
-    """S and X = S'/2 at the n_modes grid points of a period 2 MARGIN length: u^2 and u up to |u| = length."""
-    half = MARGIN * length
+def periodic_square(n_modes: int, length: float, period: float) -> tuple[Floats, Floats]:
+    """S and X = S'/2 at the n_modes grid points of a period: u^2 and u up to |u| = length."""
+    half = period / 2
     u = np.fft.fftfreq(n_modes, 1 / (2 * half))
     x = np.clip((np.abs(u) - length) / (half - length), 0, 1)
     first = u * (1 - betainc(SMOOTH + 1, SMOOTH + 1, x))

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 CHECKED, CHECKED_AGAIN = 128, 24  # vertices whose sums are checked, with a new plan and with a kept one
 SAFETY = 2.0
-REFINEMENTS = 3
+TRIES = 5
 OUTSIDE = 2048  # most vertices outside the box of a kept plan
 
 
@@ -41,8 +41,10 @@ def fourier_sums(
     moment: int,
     rtol: float,
     plan: Plan | None = None,
+    *,
+    budget: float,
 ) -> Fourier | None:
-    """Sums within rtol, or None where a direct sum is cheaper or the error estimate stays above rtol."""
+    """Sums within rtol, or None where every split costs more than the budget or the error estimate stays above rtol."""
     codes_key = tuple(codes.tolist())
     if plan is not None and plan.serves(Y, codes_key, curve, moment, OUTSIDE):
         found = _checked(Y, weights, plan, CHECKED_AGAIN)
@@ -50,8 +52,8 @@ def fourier_sums(
             return found
     n_transforms = len(codes) * Y.shape[1] ** moment * -(-weights.shape[1] // 2)
     steps, tolerance = radius_in_steps(rtol), rtol / 1000
-    for _ in range(REFINEMENTS):
-        split = choose(Y, n_transforms, steps)
+    for _ in range(TRIES):
+        split = choose(Y, n_transforms, moment, steps, budget)
         if split is None:
             return None
         plan = make_plan(codes_key, curve, moment, split, max(tolerance, 1e-13))
