@@ -27,9 +27,9 @@ DIRECT, NEAR, MODE, POINT = (
 )  # a pair, a near pair looked at, a mode and a point a transform
 
 
-def turn(n_modes: int, moment: int) -> float:
-    """Steps between the box's length and half the period: a moment has to get from L to 0 there, and needs some."""
-    return max(n_modes / 42, 1.0 if moment == 0 else 10.0)
+def turn(n_modes: int, moment: int, steps: float) -> float:
+    """Grid steps between the box's length and half the period: a moment has to get from L to 0 there, smoothly."""
+    return max(n_modes / 42, (0.5 if moment == 0 else 3.0) * steps)
 
 
 class Split(NamedTuple):
@@ -98,11 +98,11 @@ def _splits(
     rung = 2.0 ** (math.ceil(8 * math.log2(lengths.max())) / 8)
     found = []
     for longest in MODES_3D if d == 3 else MODES:
-        room = longest / 2 - turn(longest, moment)
+        room = longest / 2 - turn(longest, moment, steps)
         if room <= 0:
             continue
         step = rung / room
-        modes = tuple(_modes(length / step, moment) for length in lengths)
+        modes = tuple(_modes(length / step, moment, steps) for length in lengths)
         radius = steps * step
         far = (n_transforms + 1) * (MODE * math.prod(modes) + POINT * n)
         near = NEAR * _near_pairs(sample, radius) * (n / len(sample)) ** 2
@@ -112,9 +112,9 @@ def _splits(
     return found
 
 
-def _modes(steps: float, moment: int) -> int:
-    """The least even number of modes that FFTs are quick at, and that holds a length of so many steps and its turn."""
-    half = max(math.ceil(steps * 1.05 - 1e-9), math.ceil(steps + turn(0, moment) - 1e-9), 8)
+def _modes(length: float, moment: int, steps: float) -> int:
+    """The least even number of modes that FFTs are quick at, and that holds a length in grid steps and its turn."""
+    half = max(math.ceil(length * 1.05 - 1e-9), math.ceil(length + turn(0, moment, steps) - 1e-9), 8)
     return 2 * int(next_fast_len(half))
 
 

@@ -115,7 +115,7 @@ def kernel(
 ) -> Kernel:
     """The kernel on a grid of that step; costs one FFT of the grid a potential and component."""
     d, period = len(modes), step * np.array(modes)
-    lengths = period / 2 - step * np.array([turn(m, moment) for m in modes])
+    lengths = period / 2 - step * np.array([turn(m, moment, radius / step) for m in modes])
     smooth_near = np.array([taylor(code, curve, radius**2) for code in codes])
     axes = [periodic_square(m, length, p) for m, length, p in zip(modes, lengths, period, strict=True)]
     along = [[-1 if a == axis else 1 for a in range(d)] for axis in range(d)]
