@@ -1,0 +1,280 @@
+r"""The sampled body of sums over all pairs: totals in any dimension, unbiased, with a 95 % confidence interval.
+
+    T_a = sum_{i<j} w_ij f_a(d_ij),    w_ij = 1/2 sum_r (u_ir v_jr + u_jr v_ir)
+        = near pairs, summed exactly (`umapinfo.pairs.near`)  +  Z E[x_a]
+
+where x_a = (w_ij / z_ij) f_a(d_ij) of a far pair that is drawn in proportion to z_ij (w_ij without its signs: weights of
+one sign add no variance), and Z, the sum of z_ij over the far pairs, is known: that of all pairs less that of the near.
+
+A draw is a column r, then i in proportion to |u_ir| and j to |v_jr|, from counters (`umapinfo.core.streams`; key of
+epoch 0, in which no descent draws).  It depends on the seed and the weights alone: one seed draws the same pairs in every
+layout, so that differences along a run have a small variance.  Draws of i = j and of near pairs are passed over;
+what is left, m pairs, is an independent sample of the far ones with replacement (no finite-population factor is due:
+where the pairs are few enough for one to matter all of them are summed).
+
+The interval.  With mean, standard deviation s and skewness g of the m values, k = g / sqrt(m), t the normal 97.5 % point,
+Hall's transform (J. R. Stat. Soc. B 54, 1992, 221-228) of the t statistic gives the ends
+
+    T_near + Z (mean - s / sqrt(m) h(+-t)),    h(t) = (3 / k) [(1 + k (t - k / 6))^(1/3) - 1],    h = t for k = 0.
+
+What a sample has not seen it cannot tell.  But far pairs are bounded: F = max |f(d)| beyond the radius is known.  A
+pair pulls the estimate by at most (F + |mean|) / (s sqrt(m)) standard errors.  Where that is over PULL, or fewer than
+N_EFFECTIVE effective samples (sum |x|)^2 / sum x^2 stand behind the mean, the interval is (-inf, +inf), with a reason.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
+
+from umapinfo.core.curve import Curve, logit
+from umapinfo.core.streams import TO_UNIT, counter_draw, epoch_key
+from umapinfo.jit import jit, parallel_jit
+from umapinfo.pairs.direct import fill_potentials
+from umapinfo.pairs.near import Floats, NearStratum, half_product, near_stratum
+from umapinfo.pairs.potentials import real_potential, squared_distance
+
+CONFIDENCE = 0.95
+N_EFFECTIVE = 100
+PULL = 0.25  # standard errors: pairs that lie at the bound are then in the sample 16 times, or do not matter
+BLOCK = 512  # draws a thread makes at a time
+UNITS = 2**53
+
+
+class SampledSum(NamedTuple):
+    """Totals over unordered pairs and how well they are known; arrays have an entry for each potential.
+
+    Attributes
+    ----------
+    value, low, high, standard_error : float64[p]
+        The estimate, its 95 % interval and its standard error.  low = high = value where all pairs were summed;
+        -inf and +inf where `reliable` is False.
+    n_near_pairs, n_far_pairs, n_far_sampled : int
+        Pairs summed exactly, pairs beyond the radius, and how many of these were drawn.
+    n_effective, largest_share, largest_pull : float64[p]
+        Kish's effective number of the far sample; the most that one drawn pair can carry, as a share of |value| and in
+        standard errors.  +inf, 0 and 0 where nothing is left to chance.
+    reliable : bool[p]
+    reason : tuple of p str
+        Why not; "" where reliable.
+    radius : float, layout units
+    n_coincident : int
+        Unordered pairs at d = 0, counted with f(0), or left out where that is infinite.
+    """
+
+    value: Floats
+    low: Floats
+    high: Floats
+    standard_error: Floats
+    n_near_pairs: int
+    n_far_pairs: int
+    n_far_sampled: int
+    n_effective: Floats
+    largest_share: Floats
+    largest_pull: Floats
+    reliable: NDArray[np.bool_]
+    reason: tuple[str, ...]
+    radius: float
+    n_coincident: int
+
+
+def sampled_sum(
+    Y: ArrayLike,
+    potentials: str | Sequence[str],
+    u: ArrayLike,
+    v: ArrayLike,
+    curve: Curve,
+    *,
+    n_pairs: int = 100_000,
+    seed: int = 0,
+    n_near: int | None = None,
+    radius: float | None = None,
+) -> SampledSum:
+    r"""Estimate sum_{i<j} w_ij f_a(d_ij), w_ij = 1/2 sum_r (u_ir v_jr + u_jr v_ir), from near pairs and a sample.
+
+    Parameters
+    ----------
+    Y : float[n, d], layout units
+        As for `pair_sums`; any dimension.
+    potentials : str or sequence of p str
+        Names out of `umapinfo.pairs.potentials.POTENTIALS`; they share the sample.
+    u, v : float[n, r] or float[n]
+        Weights; ones for a plain sum, any signs.
+    curve : Curve
+    n_pairs : int >= 1
+        Pairs to draw; those that are near are passed over.  The interval narrows as 1 / sqrt(n_pairs); too few give none.
+    seed : int in [0, 2^64)
+    n_near, radius
+        As for `near_stratum`.  Neither: n_near = max(n_pairs, 10 n), so that both halves cost alike.
+
+    Returns
+    -------
+    SampledSum
+        Exact, low = high, if there are at most n_near pairs.  Coincident pairs count as in `pair_sums`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `near_stratum`; n_pairs < 1 or a seed outside the above.
+    """
+    _check_sample(n_pairs, seed)
+    if n_near is None and radius is None:
+        n_near = max(n_pairs, 10 * np.shape(Y)[0] if np.ndim(Y) else 0)
+    return stratified_sum(near_stratum(Y, potentials, u, v, curve, n_near=n_near, radius=radius), n_pairs, seed)
+
+
+def _check_sample(n_pairs: int, seed: int) -> None:
+    """Check the number of draws and the seed."""
+    if not isinstance(n_pairs, int | np.integer) or not 1 <= n_pairs < 2**40:
+        raise ValueError(f"n_pairs: expected an integer >= 1, got {n_pairs!r}; 100,000 is usual")
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
+        raise ValueError(f"seed: expected an integer in [0, 2^64), got {seed!r}; any will do")
+
+
+def stratified_sum(near: NearStratum, n_pairs: int = 100_000, seed: int = 0) -> SampledSum:
+    """As `sampled_sum`, from near pairs that were summed before: for several samples of one layout.
+
+    Parameters
+    ----------
+    near : NearStratum
+    n_pairs, seed
+        As for `sampled_sum`.
+    """
+    _check_sample(n_pairs, seed)
+    sample = far_sample(near, n_pairs, seed) if near.far_size > 0 else np.zeros((0, len(near.codes)))
+    m, Z = len(sample), near.far_size
+    mean, error, k, n_effective = moments(sample)
+    value = near.total + Z * mean
+    bound = np.maximum(far_bound(near), abs(sample).max(axis=0, initial=0.0))
+    share, pull = _ratio(Z * bound, m * abs(value)), _ratio(bound + abs(mean), m * error)
+    if Z == 0.0:
+        n_effective, share, pull = np.full_like(value, np.inf), np.zeros_like(value), np.zeros_like(value)
+    reason = tuple(_reason(*pair) for pair in zip(n_effective, pull, strict=True))
+    reliable = np.array([not text for text in reason])
+    t = ndtri((1 + CONFIDENCE) / 2)
+    return SampledSum(
+        value=value,
+        low=np.where(reliable, value - Z * error * hall(t, k), -np.inf),
+        high=np.where(reliable, value - Z * error * hall(-t, k), np.inf),
+        standard_error=Z * error if m > 1 or Z == 0.0 else np.full_like(value, np.inf),
+        n_near_pairs=near.n_near,
+        n_far_pairs=near.n_far,
+        n_far_sampled=m,
+        n_effective=n_effective,
+        largest_share=share,
+        largest_pull=pull,
+        reliable=reliable,
+        reason=reason,
+        radius=float(np.sqrt(near.radius2)),
+        n_coincident=near.n_coincident,
+    )
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    """Part / whole, 0 / 0 = 0 and +inf for other divisions by 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(part == 0, 0.0, part / whole)
+
+
+def _reason(n_effective: float, pull: float) -> str:
+    """Why an interval is not to be relied on, or "" if it is."""
+    if n_effective < N_EFFECTIVE:
+        return f"{n_effective:.0f} effective samples of the far pairs, under {N_EFFECTIVE}; raise n_pairs or n_near"
+    if pull > PULL:
+        return f"one far pair may pull by {pull:.2g} standard errors, over {PULL}; raise n_pairs or n_near"
+    return ""
+
+
+def moments(sample: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Of each column of float64[m, p]: mean, its standard error, skewness / sqrt(m) and Kish's effective number."""
+    m = len(sample)
+    if m < 2:
+        nothing = np.zeros(sample.shape[1])
+        return sample.sum(axis=0), nothing, nothing, np.full_like(nothing, m)
+    mean = sample.mean(axis=0)
+    apart = sample - mean
+    variance, third = (apart**2).mean(axis=0), (apart**3).mean(axis=0)
+    k = _ratio(third, variance**1.5 * np.sqrt(m))
+    squares = (sample**2).sum(axis=0)
+    n_effective = np.where(squares > 0, _ratio(abs(sample).sum(axis=0) ** 2, squares), m)
+    return mean, np.sqrt(variance / (m - 1)), k, n_effective
+
+
+def hall(t: float, k: Floats) -> Floats:
+    """The inverse of Hall's transform, h(t) of the module's docstring."""
+    small = abs(k) < 1e-6
+    safe = np.where(small, 1.0, k)
+    return np.where(small, t, 3 / safe * (np.cbrt(1 + safe * (t - safe / 6)) - 1))
+
+
+def far_bound(near: NearStratum) -> Floats:
+    """The largest |f_a(d)| from the radius to the layout's diagonal, seen on 1,024 distances: float64[p]."""
+    extent2 = ((near.Y.max(axis=0) - near.Y.min(axis=0)) ** 2).sum()
+    low = max(min(near.radius2, extent2), 1e-300)
+    s = np.geomspace(low, max(extent2, low), 1024)
+    f = np.empty((len(near.codes), len(s)))
+    fill_potentials(near.codes, s, near.curve, len(s), -1, f)
+    return abs(f).max(axis=1)
+
+
+def far_sample(near: NearStratum, n_pairs: int, seed: int) -> Floats:
+    """The far pairs among n_pairs draws, in the order of the draws: x_a, float64[m, p]."""
+    columns = abs(near.u).sum(axis=0) * abs(near.v).sum(axis=0)
+    shares = (_shares(columns), _shares(abs(near.u).T), _shares(abs(near.v).T))
+    x, far = np.zeros((n_pairs, len(near.codes))), np.zeros(n_pairs, np.bool_)
+    key = np.uint64(epoch_key(np.uint64(seed), 0))
+    fill_far(near.Y, near.u, near.v, *shares, key, near.radius2, near.codes, near.curve, x, far)
+    return x[far]
+
+
+def _shares(sizes: Floats) -> Floats:
+    """Running shares of the last axis, up to exactly 1; zeros for a row without size."""
+    sums = np.cumsum(sizes, axis=-1)
+    return np.ascontiguousarray(sums / np.where(sums[..., -1:] > 0, sums[..., -1:], 1.0))
+
+
+@jit
+def draw_place(shares: np.ndarray, key: np.uint64, number: int, i: int) -> int:
+    """A place drawn in proportion to its share: the i-th choice of a draw; shares are running, up to 1."""
+    return np.searchsorted(shares, counter_draw(key, number, i, UNITS) * TO_UNIT, side="right")
+
+
+@parallel_jit
+def fill_far(
+    Y: np.ndarray,
+    u: np.ndarray,
+    v: np.ndarray,
+    column_shares: np.ndarray,
+    u_shares: np.ndarray,
+    v_shares: np.ndarray,
+    key: np.uint64,
+    radius2: float,
+    codes: np.ndarray,
+    curve: Curve,
+    x: np.ndarray,
+    far: np.ndarray,
+) -> None:
+    """Draw a pair for each row of x float64[m, p]; where it is far, fill the row and set far bool[m]."""
+    n_draws = x.shape[0]
+    for block in prange(-(-n_draws // BLOCK)):
+        for number in range(block * BLOCK, min((block + 1) * BLOCK, n_draws)):
+            r = draw_place(column_shares, key, number, 0)
+            i, j = draw_place(u_shares[r], key, number, 1), draw_place(v_shares[r], key, number, 2)
+            d2 = squared_distance(Y, i, j)
+            if i != j and d2 > radius2:
+                far[number] = True
+                ratio, theta = pair_ratio(u, v, i, j), logit(d2, curve)
+                for a in range(codes.shape[0]):
+                    x[number, a] = ratio * real_potential(codes[a], d2, theta, curve)
+
+
+@jit
+def pair_ratio(u: np.ndarray, v: np.ndarray, i: int, j: int) -> float:
+    """w_ij / z_ij, in [-1, 1]; 1 where no weight is negative."""
+    size = 0.0
+    for r in range(u.shape[1]):
+        size += abs(u[i, r] * v[j, r]) + abs(u[j, r] * v[i, r])
+    return half_product(u, v, i, j) / (0.5 * size)
