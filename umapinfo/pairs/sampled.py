@@ -3,21 +3,21 @@ r"""The sampled body of sums over all pairs: totals in any dimension, unbiased, 
     T_a = sum_{i<j} w_ij f_a(d_ij),    w_ij = 1/2 sum_r (u_ir v_jr + u_jr v_ir)
         = near pairs, summed exactly (`umapinfo.pairs.near`)  +  Z E[x_a]
 
-where x_a = (w_ij / z_ij) f_a(d_ij) of a far pair that is drawn in proportion to z_ij (w_ij without its signs: weights of
-one sign add no variance), and Z, the sum of z_ij over the far pairs, is known: that of all pairs less that of the near.
+where x_a = (w_ij / z_ij) f_a(d_ij) of a far pair drawn in proportion to z_ij, which is w_ij without its signs (so that
+weights of one sign add no variance), and Z, the sum of z_ij over the far pairs, is known: of all pairs less the near.
 
 A draw is a column r, then i in proportion to |u_ir| and j to |v_jr|, from counters (`umapinfo.core.streams`; key of
-epoch 0, in which no descent draws).  It depends on the seed and the weights alone: one seed draws the same pairs in every
-layout, so that differences along a run have a small variance.  Draws of i = j and of near pairs are passed over;
-what is left, m pairs, is an independent sample of the far ones with replacement (no finite-population factor is due:
-where the pairs are few enough for one to matter all of them are summed).
+epoch 0, in which no descent draws).  It depends on the seed and the weights alone: one seed draws the same pairs in
+every layout, so that differences along a run have a small variance.  Draws of i = j and of near pairs are passed over;
+what is left, m pairs, is an independent sample of the far ones with replacement.  (No finite-population factor is due:
+where the pairs are so few that one would matter, all of them are summed.)
 
-The interval.  With mean, standard deviation s and skewness g of the m values, k = g / sqrt(m), t the normal 97.5 % point,
-Hall's transform (J. R. Stat. Soc. B 54, 1992, 221-228) of the t statistic gives the ends
+The interval.  With mean, standard deviation s and skewness g of the m values, k = g / sqrt(m), and t the normal 97.5 %
+point, Hall's transform of the t statistic (J. R. Stat. Soc. B 54, 1992, 221-228) gives the ends
 
     T_near + Z (mean - s / sqrt(m) h(+-t)),    h(t) = (3 / k) [(1 + k (t - k / 6))^(1/3) - 1],    h = t for k = 0.
 
-What a sample has not seen it cannot tell.  But far pairs are bounded: F = max |f(d)| beyond the radius is known.  A
+What a sample has not seen it cannot tell, but far pairs are bounded: F = max |f(d)| beyond the radius is known.  One
 pair pulls the estimate by at most (F + |mean|) / (s sqrt(m)) standard errors.  Where that is over PULL, or fewer than
 N_EFFECTIVE effective samples (sum |x|)^2 / sum x^2 stand behind the mean, the interval is (-inf, +inf), with a reason.
 """
@@ -105,7 +105,7 @@ def sampled_sum(
         Weights; ones for a plain sum, any signs.
     curve : Curve
     n_pairs : int >= 1
-        Pairs to draw; those that are near are passed over.  The interval narrows as 1 / sqrt(n_pairs); too few give none.
+        Pairs to draw; near ones are passed over.  The interval narrows as 1 / sqrt(n_pairs); too few give none.
     seed : int in [0, 2^64)
     n_near, radius
         As for `near_stratum`.  Neither: n_near = max(n_pairs, 10 n), so that both halves cost alike.
@@ -122,7 +122,7 @@ def sampled_sum(
     """
     _check_sample(n_pairs, seed)
     if n_near is None and radius is None:
-        n_near = max(n_pairs, 10 * np.shape(Y)[0] if np.ndim(Y) else 0)
+        n_near = max(n_pairs, 10 * (np.shape(Y) or (0,))[0])
     return stratified_sum(near_stratum(Y, potentials, u, v, curve, n_near=n_near, radius=radius), n_pairs, seed)
 
 
@@ -144,11 +144,11 @@ def stratified_sum(near: NearStratum, n_pairs: int = 100_000, seed: int = 0) -> 
         As for `sampled_sum`.
     """
     _check_sample(n_pairs, seed)
-    sample = far_sample(near, n_pairs, seed) if near.far_size > 0 else np.zeros((0, len(near.codes)))
-    m, Z = len(sample), near.far_size
+    sample = far_sample(near, n_pairs, seed) if near.far_size > 0 else np.zeros((len(near.codes), 0))
+    m, Z = sample.shape[1], near.far_size
     mean, error, k, n_effective = moments(sample)
     value = near.total + Z * mean
-    bound = np.maximum(far_bound(near), abs(sample).max(axis=0, initial=0.0))
+    bound = np.maximum(far_bound(near), abs(sample).max(axis=1, initial=0.0))
     share, pull = _ratio(Z * bound, m * abs(value)), _ratio(bound + abs(mean), m * error)
     if Z == 0.0:
         n_effective, share, pull = np.full_like(value, np.inf), np.zeros_like(value), np.zeros_like(value)
@@ -189,17 +189,18 @@ def _reason(n_effective: float, pull: float) -> str:
 
 
 def moments(sample: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Of each column of float64[m, p]: mean, its standard error, skewness / sqrt(m) and Kish's effective number."""
-    m = len(sample)
+    """Of each row of float64[p, m]: mean, its standard error, skewness / sqrt(m) and Kish's effective number."""
+    m = sample.shape[1]
     if m < 2:
-        nothing = np.zeros(sample.shape[1])
-        return sample.sum(axis=0), nothing, nothing, np.full_like(nothing, m)
-    mean = sample.mean(axis=0)
-    apart = sample - mean
-    variance, third = (apart**2).mean(axis=0), (apart**3).mean(axis=0)
+        nothing = np.zeros(len(sample))
+        return sample.sum(axis=1), nothing, nothing, np.full_like(nothing, m)
+    mean = sample.mean(axis=1)
+    apart = sample - mean[:, np.newaxis]
+    squares = apart * apart
+    variance, third = squares.mean(axis=1), (squares * apart).mean(axis=1)
     k = _ratio(third, variance**1.5 * np.sqrt(m))
-    squares = (sample**2).sum(axis=0)
-    n_effective = np.where(squares > 0, _ratio(abs(sample).sum(axis=0) ** 2, squares), m)
+    size, second = abs(sample).sum(axis=1), (sample * sample).sum(axis=1)
+    n_effective = np.where(second > 0, _ratio(size**2, second), m)
     return mean, np.sqrt(variance / (m - 1)), k, n_effective
 
 
@@ -220,18 +221,29 @@ def far_bound(near: NearStratum) -> Floats:
     return abs(f).max(axis=1)
 
 
+class Draws(NamedTuple):
+    """Weights u, v float64[n, r], and running shares, up to exactly 1: of columns [r], of vertices' u and v [r, n]."""
+
+    u: Floats
+    v: Floats
+    column_shares: Floats
+    u_shares: Floats
+    v_shares: Floats
+
+
 def far_sample(near: NearStratum, n_pairs: int, seed: int) -> Floats:
-    """The far pairs among n_pairs draws, in the order of the draws: x_a, float64[m, p]."""
-    columns = abs(near.u).sum(axis=0) * abs(near.v).sum(axis=0)
-    shares = (_shares(columns), _shares(abs(near.u).T), _shares(abs(near.v).T))
-    x, far = np.zeros((n_pairs, len(near.codes))), np.zeros(n_pairs, np.bool_)
+    """The far pairs among n_pairs draws, in the order of the draws: x_a, float64[p, m]."""
+    size_u, size_v = abs(near.u), abs(near.v)
+    columns = size_u.sum(axis=0) * size_v.sum(axis=0)
+    draws = Draws(near.u, near.v, _running(columns), _running(size_u.T), _running(size_v.T))
+    x, far = np.zeros((len(near.codes), n_pairs)), np.zeros(n_pairs, np.bool_)
     key = np.uint64(epoch_key(np.uint64(seed), 0))
-    fill_far(near.Y, near.u, near.v, *shares, key, near.radius2, near.codes, near.curve, x, far)
-    return x[far]
+    fill_far(near.Y, draws, key, near.radius2, near.codes, near.curve, x, far)
+    return x[:, far]
 
 
-def _shares(sizes: Floats) -> Floats:
-    """Running shares of the last axis, up to exactly 1; zeros for a row without size."""
+def _running(sizes: Floats) -> Floats:
+    """Running shares along the last axis, up to exactly 1; zeros for a row without size."""
     sums = np.cumsum(sizes, axis=-1)
     return np.ascontiguousarray(sums / np.where(sums[..., -1:] > 0, sums[..., -1:], 1.0))
 
@@ -239,17 +251,13 @@ def _shares(sizes: Floats) -> Floats:
 @jit
 def draw_place(shares: np.ndarray, key: np.uint64, number: int, i: int) -> int:
     """A place drawn in proportion to its share: the i-th choice of a draw; shares are running, up to 1."""
-    return np.searchsorted(shares, counter_draw(key, number, i, UNITS) * TO_UNIT, side="right")
+    return int(np.searchsorted(shares, counter_draw(key, number, i, UNITS) * TO_UNIT, side="right"))
 
 
 @parallel_jit
 def fill_far(
     Y: np.ndarray,
-    u: np.ndarray,
-    v: np.ndarray,
-    column_shares: np.ndarray,
-    u_shares: np.ndarray,
-    v_shares: np.ndarray,
+    draws: Draws,
     key: np.uint64,
     radius2: float,
     codes: np.ndarray,
@@ -257,18 +265,18 @@ def fill_far(
     x: np.ndarray,
     far: np.ndarray,
 ) -> None:
-    """Draw a pair for each row of x float64[m, p]; where it is far, fill the row and set far bool[m]."""
-    n_draws = x.shape[0]
+    """Draw a pair for each column of x float64[p, m]; where it is far, fill the column and set far bool[m]."""
+    n_draws = far.shape[0]
     for block in prange(-(-n_draws // BLOCK)):
         for number in range(block * BLOCK, min((block + 1) * BLOCK, n_draws)):
-            r = draw_place(column_shares, key, number, 0)
-            i, j = draw_place(u_shares[r], key, number, 1), draw_place(v_shares[r], key, number, 2)
+            r = draw_place(draws.column_shares, key, number, 0)
+            i, j = draw_place(draws.u_shares[r], key, number, 1), draw_place(draws.v_shares[r], key, number, 2)
             d2 = squared_distance(Y, i, j)
             if i != j and d2 > radius2:
                 far[number] = True
-                ratio, theta = pair_ratio(u, v, i, j), logit(d2, curve)
+                ratio, theta = pair_ratio(draws.u, draws.v, i, j), logit(d2, curve)
                 for a in range(codes.shape[0]):
-                    x[number, a] = ratio * real_potential(codes[a], d2, theta, curve)
+                    x[a, number] = ratio * real_potential(codes[a], d2, theta, curve)
 
 
 @jit
