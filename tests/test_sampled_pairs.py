@@ -13,6 +13,7 @@ from umapinfo.core.curve import Curve, fit_curve
 from umapinfo.embed import embed
 from umapinfo.pairs import sampled_sum
 from umapinfo.pairs.cells import cells_of, count_candidates
+from umapinfo.pairs.draws import draws_by, place_at
 from umapinfo.pairs.near import near_stratum
 from umapinfo.pairs.sampled import hall, stratified_sum
 from umapinfo.trace.recording import Recording
@@ -312,6 +313,17 @@ def any_number_of_threads():
     before = numba.get_num_threads()
     yield numba.set_num_threads
     numba.set_num_threads(before)
+
+
+@given(
+    sizes=st.lists(st.sampled_from([0.0, 1e-9, 0.3, 1.0, 7.0]), min_size=1, max_size=12).filter(any),
+    unit=st.integers(0, 2**53 - 1).map(lambda x: x * 2.0**-53),
+)
+def test_place_at__finds_the_place_of_a_share_and_none_of_size_0(sizes, unit):
+    draws = draws_by(np.array(sizes)[:, None], np.ones((len(sizes), 1)))
+    place = place_at(draws.u_shares[0], draws.u_starts[0], unit)
+    assert place == np.searchsorted(draws.u_shares[0], unit, side="right")
+    assert sizes[place] > 0
 
 
 @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="numba was started with one thread")

@@ -24,6 +24,8 @@ from numpy.typing import ArrayLike, NDArray
 from umapinfo.core.curve import Curve, checked_curve, logit
 from umapinfo.jit import jit, parallel_jit
 from umapinfo.pairs.cells import Cells, cells_of, count_candidates, fill_ranges, pilot_radius2
+from umapinfo.pairs.direct import fill_potentials
+from umapinfo.pairs.draws import Draws, draws_by, half_product
 from umapinfo.pairs.potentials import real_potential, squared_distance
 from umapinfo.pairs.sums import checked_codes, checked_layout, checked_weights
 
@@ -50,26 +52,28 @@ class NearStratum(NamedTuple):
 
     Attributes
     ----------
-    Y, codes, u, v, curve
-        The layout, the potentials' codes, weights float64[n, r] and the curve.
+    Y, codes, draws, curve
+        The layout, the potentials' codes, the weights and tables to draw by them, and the curve.
     radius2 : float, squared layout units
         Near are the pairs with d2 <= radius2; +inf: all of them.
     total : float64[p]
         sum w_ij f_a(d_ij) over the near pairs, each once.
     far_size : float
         sum z_ij over the far pairs; the number of far pairs if all weights are 1.
+    far_bound : float64[p]
+        The largest |f_a| of a far pair.
     n_near, n_far, n_coincident : int
         Unordered pairs; coincident ones are near.
     """
 
     Y: Floats
     codes: NDArray[np.int64]
-    u: Floats
-    v: Floats
+    draws: Draws
     curve: Curve
     radius2: float
     total: Floats
     far_size: float
+    far_bound: Floats
     n_near: int
     n_far: int
     n_coincident: int
@@ -120,12 +124,12 @@ def near_stratum(
     return NearStratum(
         Y=layout,
         codes=codes,
-        u=u,
-        v=v,
+        draws=draws_by(u, v),
         curve=curve,
         radius2=radius2,
         total=sums + w_equal * at_zero,
         far_size=far_size if n_far and far_size > ROUNDING * size else 0.0,
+        far_bound=far_bound(layout, radius2, codes, curve),
         n_near=n_equal + n_apart,
         n_far=n_far,
         n_coincident=n_equal + n_underflows,
@@ -240,10 +244,11 @@ def add_pair(points: Points, i: int, j: int, d2: float, codes: np.ndarray, curve
     sums[-1] += half_product(points.size_u, points.size_v, i, j)
 
 
-@jit
-def half_product(u: np.ndarray, v: np.ndarray, i: int, j: int) -> float:
-    """1/2 sum_r (u_ir v_jr + u_jr v_ir)."""
-    total = 0.0
-    for r in range(u.shape[1]):
-        total += u[i, r] * v[j, r] + u[j, r] * v[i, r]
-    return 0.5 * total
+def far_bound(layout: Floats, radius2: float, codes: NDArray[np.int64], curve: Curve) -> Floats:
+    """The largest |f_a(d)| from the radius to the layout's diagonal, seen on 1,024 distances: float64[p]."""
+    extent2 = ((layout.max(axis=0) - layout.min(axis=0)) ** 2).sum()
+    low = max(min(radius2, extent2), 1e-300)
+    s = np.geomspace(low, max(extent2, low), 1024)
+    f = np.empty((len(codes), len(s)))
+    fill_potentials(codes, s, curve, len(s), -1, f)
+    return abs(f).max(axis=1)

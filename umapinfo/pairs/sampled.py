@@ -31,17 +31,16 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
 from umapinfo.core.curve import Curve, logit
-from umapinfo.core.streams import TO_UNIT, counter_draw, epoch_key
-from umapinfo.jit import jit, parallel_jit
-from umapinfo.pairs.direct import fill_potentials
-from umapinfo.pairs.near import Floats, NearStratum, half_product, near_stratum
+from umapinfo.core.streams import epoch_key
+from umapinfo.jit import parallel_jit
+from umapinfo.pairs.draws import Draws, drawn_pair, pair_ratio
+from umapinfo.pairs.near import Floats, NearStratum, near_stratum
 from umapinfo.pairs.potentials import real_potential, squared_distance
 
 CONFIDENCE = 0.95
 N_EFFECTIVE = 100
 PULL = 0.25  # standard errors: pairs that lie at the bound are then in the sample 16 times, or do not matter
 BLOCK = 512  # draws a thread makes at a time
-UNITS = 2**53
 
 
 class SampledSum(NamedTuple):
@@ -148,7 +147,7 @@ def stratified_sum(near: NearStratum, n_pairs: int = 100_000, seed: int = 0) -> 
     m, Z = sample.shape[1], near.far_size
     mean, error, k, n_effective = moments(sample)
     value = near.total + Z * mean
-    bound = np.maximum(far_bound(near), abs(sample).max(axis=1, initial=0.0))
+    bound = np.maximum(near.far_bound, abs(sample).max(axis=1, initial=0.0))
     share, pull = _ratio(Z * bound, m * abs(value)), _ratio(bound + abs(mean), m * error)
     if Z == 0.0:
         n_effective, share, pull = np.full_like(value, np.inf), np.zeros_like(value), np.zeros_like(value)
@@ -211,47 +210,12 @@ def hall(t: float, k: Floats) -> Floats:
     return np.where(small, t, 3 / safe * (np.cbrt(1 + safe * (t - safe / 6)) - 1))
 
 
-def far_bound(near: NearStratum) -> Floats:
-    """The largest |f_a(d)| from the radius to the layout's diagonal, seen on 1,024 distances: float64[p]."""
-    extent2 = ((near.Y.max(axis=0) - near.Y.min(axis=0)) ** 2).sum()
-    low = max(min(near.radius2, extent2), 1e-300)
-    s = np.geomspace(low, max(extent2, low), 1024)
-    f = np.empty((len(near.codes), len(s)))
-    fill_potentials(near.codes, s, near.curve, len(s), -1, f)
-    return abs(f).max(axis=1)
-
-
-class Draws(NamedTuple):
-    """Weights u, v float64[n, r], and running shares, up to exactly 1: of columns [r], of vertices' u and v [r, n]."""
-
-    u: Floats
-    v: Floats
-    column_shares: Floats
-    u_shares: Floats
-    v_shares: Floats
-
-
 def far_sample(near: NearStratum, n_pairs: int, seed: int) -> Floats:
     """The far pairs among n_pairs draws, in the order of the draws: x_a, float64[p, m]."""
-    size_u, size_v = abs(near.u), abs(near.v)
-    columns = size_u.sum(axis=0) * size_v.sum(axis=0)
-    draws = Draws(near.u, near.v, _running(columns), _running(size_u.T), _running(size_v.T))
     x, far = np.zeros((len(near.codes), n_pairs)), np.zeros(n_pairs, np.bool_)
     key = np.uint64(epoch_key(np.uint64(seed), 0))
-    fill_far(near.Y, draws, key, near.radius2, near.codes, near.curve, x, far)
+    fill_far(near.Y, near.draws, key, near.radius2, near.codes, near.curve, x, far)
     return x[:, far]
-
-
-def _running(sizes: Floats) -> Floats:
-    """Running shares along the last axis, up to exactly 1; zeros for a row without size."""
-    sums = np.cumsum(sizes, axis=-1)
-    return np.ascontiguousarray(sums / np.where(sums[..., -1:] > 0, sums[..., -1:], 1.0))
-
-
-@jit
-def draw_place(shares: np.ndarray, key: np.uint64, number: int, i: int) -> int:
-    """A place drawn in proportion to its share: the i-th choice of a draw; shares are running, up to 1."""
-    return int(np.searchsorted(shares, counter_draw(key, number, i, UNITS) * TO_UNIT, side="right"))
 
 
 @parallel_jit
@@ -269,20 +233,10 @@ def fill_far(
     n_draws = far.shape[0]
     for block in prange(-(-n_draws // BLOCK)):
         for number in range(block * BLOCK, min((block + 1) * BLOCK, n_draws)):
-            r = draw_place(draws.column_shares, key, number, 0)
-            i, j = draw_place(draws.u_shares[r], key, number, 1), draw_place(draws.v_shares[r], key, number, 2)
+            i, j = drawn_pair(draws, key, number)
             d2 = squared_distance(Y, i, j)
             if i != j and d2 > radius2:
                 far[number] = True
                 ratio, theta = pair_ratio(draws.u, draws.v, i, j), logit(d2, curve)
                 for a in range(codes.shape[0]):
                     x[a, number] = ratio * real_potential(codes[a], d2, theta, curve)
-
-
-@jit
-def pair_ratio(u: np.ndarray, v: np.ndarray, i: int, j: int) -> float:
-    """w_ij / z_ij, in [-1, 1]; 1 where no weight is negative."""
-    size = 0.0
-    for r in range(u.shape[1]):
-        size += abs(u[i, r] * v[j, r]) + abs(u[j, r] * v[i, r])
-    return half_product(u, v, i, j) / (0.5 * size)
