@@ -46,6 +46,19 @@ def repulsion(Y, u, v):
     return float((u * (np.log1p(1 / (UMAP.a * d2**UMAP.b)) @ v)).sum() / 2)
 
 
+@pytest.fixture
+def any_number_of_threads():
+    before = numba.get_num_threads()
+    yield numba.set_num_threads
+    numba.set_num_threads(before)
+
+
+@pytest.fixture
+def one_thread(any_number_of_threads):
+    """For thousands of small samples, which threads of a busy machine would wait for each other in."""
+    any_number_of_threads(1)
+
+
 # ---- values --------------------------------------------------------------------------------------
 
 
@@ -130,7 +143,7 @@ def test_near_stratum__takes_a_heap_of_equal_points_as_one():
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3, 4, 5])
-def test_sampled_sum__is_right_on_average_in_any_dimension(dim):
+def test_sampled_sum__is_right_on_average_in_any_dimension(dim, one_thread):
     random = np.random.default_rng(dim)
     Y = np.r_[points(150, dim), random.normal(size=(10, dim)) * 100]  # with outliers
     Y[7:12] = Y[3]
@@ -246,9 +259,8 @@ def degree_like(n):
     return np.column_stack([degree, np.ones(n)]), np.column_stack([np.ones(n), degree])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("layout", [digits_layout, disc_layout, line_layout, spread_layout])
-def test_intervals__cover_the_exact_total_in_93_to_97_percent_of_2000_repeats(layout):
+def test_intervals__cover_the_exact_total_in_93_to_97_percent_of_2000_repeats(layout, one_thread):
     Y = layout()
     n = len(Y)
     for u, v in ((np.ones(n), np.ones(n)), degree_like(n)):
@@ -261,7 +273,7 @@ def test_intervals__cover_the_exact_total_in_93_to_97_percent_of_2000_repeats(la
         assert 0.93 < covered < 0.97
 
 
-def test_intervals__without_a_near_stratum_say_so_on_a_spread_layout():
+def test_intervals__without_a_near_stratum_say_so_on_a_spread_layout(one_thread):
     Y = spread_layout()
     ones = np.ones(len(Y))
     truth = repulsion(Y, ones, ones)
@@ -308,13 +320,6 @@ def test_hall__is_the_t_statistic_without_skewness_and_continuous_there():
 # ---- draws ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def any_number_of_threads():
-    before = numba.get_num_threads()
-    yield numba.set_num_threads
-    numba.set_num_threads(before)
-
-
 @given(
     sizes=st.lists(st.sampled_from([0.0, 1e-9, 0.3, 1.0, 7.0]), min_size=1, max_size=12).filter(any),
     unit=st.integers(0, 2**53 - 1).map(lambda x: x * 2.0**-53),
@@ -347,7 +352,7 @@ def test_sampled_sum__shares_the_sample_among_potentials():
         np.testing.assert_allclose([alone.value[0], alone.low[0]], [together.value[a], together.low[a]], rtol=1e-13)
 
 
-def test_differences_along_a_run__vary_less_with_one_seed_than_with_two():
+def test_differences_along_a_run__vary_less_with_one_seed_than_with_two(one_thread):
     before = disc_layout()
     after, ones = before + points(1500, seed=5, scale=0.05), np.ones(1500)
     strata = [near_stratum(Y, "repulsion", ones, ones, UMAP, radius=1.0) for Y in (before, after)]
