@@ -67,7 +67,7 @@ def one_thread(any_number_of_threads):
     curve=curves(),
     columns=st.integers(1, 3),
     seed=st.integers(0, 99),
-    all_near=st.sampled_from([{}, {"radius": np.inf}, {"n_near": 120}]),
+    all_near=st.sampled_from([{}, {"radius": np.inf}, {"radius": 1e200}, {"n_near": 120}]),
 )
 def test_sampled_sum__of_few_pairs_is_the_exact_total(Y, curve, columns, seed, all_near):
     u, v = np.random.default_rng(seed).normal(size=(2, len(Y), columns))

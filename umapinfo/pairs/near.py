@@ -15,6 +15,7 @@ grid offers at most 16 n_near pairs.  Where |f| falls with distance a wider radi
 alone sets it.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,7 +82,7 @@ class NearStratum(NamedTuple):
 
 def near_stratum(
     Y: ArrayLike,
-    potentials: Any,
+    potentials: str | Sequence[str],
     u: ArrayLike,
     v: ArrayLike,
     curve: Curve,
@@ -141,7 +142,7 @@ def chosen_cells(layout: Floats, distinct: Floats, n_near: int | None, radius: f
     if radius is not None:
         if n_near is not None or not radius >= 0:
             raise ValueError(f"radius: expected a number >= 0 and no n_near, got {radius}, {n_near}; give one of them")
-        radius2 = float(radius) ** 2
+        radius2 = float(radius) * float(radius)  # +inf where a power would raise
         return radius2, cells_of(distinct, radius2)
     n = len(layout)
     budget = max(100_000, 10 * n) if n_near is None else n_near
