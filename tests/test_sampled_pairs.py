@@ -14,7 +14,7 @@ from umapinfo.embed import embed
 from umapinfo.pairs import sampled_sum
 from umapinfo.pairs.cells import cells_of, count_candidates
 from umapinfo.pairs.draws import draws_by, place_at
-from umapinfo.pairs.near import near_stratum
+from umapinfo.pairs.stratum import near_stratum
 from umapinfo.pairs.sampled import hall, stratified_sum
 from umapinfo.trace.recording import Recording
 

@@ -1,7 +1,7 @@
 r"""The sampled body of sums over all pairs: totals in any dimension, unbiased, with a 95 % confidence interval.
 
     T_a = sum_{i<j} w_ij f_a(d_ij),    w_ij = 1/2 sum_r (u_ir v_jr + u_jr v_ir)
-        = near pairs, summed exactly (`umapinfo.pairs.near`)  +  Z E[x_a]
+        = near pairs, summed exactly (`umapinfo.pairs.stratum`)  +  Z E[x_a]
 
 where x_a = (w_ij / z_ij) f_a(d_ij) of a far pair drawn in proportion to z_ij, which is w_ij without its signs (so that
 weights of one sign add no variance), and Z, the sum of z_ij over the far pairs, is known: of all pairs less the near.
@@ -34,7 +34,7 @@ from umapinfo.core.curve import Curve, logit
 from umapinfo.core.streams import epoch_key
 from umapinfo.jit import parallel_jit
 from umapinfo.pairs.draws import Draws, drawn_pair, pair_ratio
-from umapinfo.pairs.near import Floats, NearStratum, near_stratum
+from umapinfo.pairs.stratum import Floats, NearStratum, near_stratum
 from umapinfo.pairs.potentials import real_potential, squared_distance
 
 CONFIDENCE = 0.95
