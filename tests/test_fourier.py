@@ -12,7 +12,6 @@ from umapinfo.core.curve import logit
 from umapinfo.pairs.choice import choose, radius_in_steps
 from umapinfo.pairs.far import make_plan, periodic_square
 from umapinfo.pairs.fourier import fourier_sums, planned_sums
-from umapinfo.pairs.near import cells, n_near
 from umapinfo.pairs.potentials import CLIPPED, POTENTIALS, real_potential
 from umapinfo.pairs.rows import row_sums
 from umapinfo.pairs.taylor import polynomial, taylor
@@ -165,18 +164,6 @@ def test_periodic_square__is_the_square_inside_the_box_and_turns_smoothly_beyond
     np.testing.assert_allclose(square[inside], u[inside] ** 2, rtol=1e-14)
     np.testing.assert_allclose(first[inside], u[inside], rtol=1e-14)
     assert (square[~inside] >= length**2).all()
-
-
-@given(
-    Y=st.integers(1, 3).flatmap(lambda d: st.lists(st.tuples(*[st.floats(-5, 5)] * d), min_size=2, max_size=40)),
-    side=st.floats(0.3, 8),
-)
-def test_cells__hold_every_pair_that_is_nearer_than_their_side(Y, side):
-    Y = np.array(Y)
-    found = cells(Y, side)
-    assert sorted(found.order.tolist()) == list(range(len(Y)))
-    near = ((Y[:, None] - Y[None]) ** 2).sum(axis=2) < side**2
-    assert n_near(found) >= near.sum()
 
 
 def test_choice__leaves_far_vertices_out_of_the_box():

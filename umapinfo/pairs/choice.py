@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 
-from umapinfo.pairs.near import cells, n_near
+from umapinfo.pairs.cells import cells_of, count_candidates
 
 Floats = NDArray[np.float64]
 
@@ -105,7 +105,7 @@ def _splits(
         modes = tuple(_modes(length / step, moment, steps) for length in lengths)
         radius = steps * step
         far = (n_transforms + 1) * (MODE * math.prod(modes) + POINT * n)
-        near = NEAR * _near_pairs(sample, radius) * (n / len(sample)) ** 2
+        near = NEAR * 2 * count_candidates(cells_of(sample, radius**2)) * (n / len(sample)) ** 2
         found.append(Split(centre, step, modes, radius, far + near))
         if near < far / 8:  # more modes cost more, and save less than an eighth
             break
@@ -116,11 +116,3 @@ def _modes(length: float, moment: int, steps: float) -> int:
     """The least even number of modes that FFTs are quick at, and that holds a length in grid steps and its turn."""
     half = max(math.ceil(length * 1.05 - 1e-9), math.ceil(length + turn(0, moment, steps) - 1e-9), 8)
     return 2 * int(next_fast_len(half))
-
-
-def _near_pairs(sample: Floats, radius: float) -> float:
-    """Ordered pairs of the sample that the near part would look at, themselves left out."""
-    extent = (sample.max(axis=0) - sample.min(axis=0)) / radius
-    if np.prod(extent + 4) > 4e7:  # more cells than are worth counting
-        return 0.0
-    return float(n_near(cells(sample, radius)) - len(sample))

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from umapinfo.core.curve import Curve
+from umapinfo.pairs.cells import cells_of
 from umapinfo.pairs.choice import choose, radius_in_steps
 from umapinfo.pairs.far import Plan, far_sums, make_plan
-from umapinfo.pairs.near import add_near, cells, runs
+from umapinfo.pairs.near import add_near
 from umapinfo.pairs.rows import row_sums
 
 Floats = NDArray[np.float64]
@@ -102,11 +103,11 @@ def planned_sums(Y: Floats, weights: Floats, plan: Plan) -> tuple[Floats, NDArra
 
 def bulk_sums(Y: Floats, weights: Floats, plan: Plan) -> tuple[Floats, NDArray[np.int64]]:
     """Sums over the pairs of vertices in the box, and the coincident points of each."""
-    found = cells(Y, plan.kernel.radius)
+    found = cells_of(Y, plan.kernel.radius**2)
     ordered = Y[found.order], weights[found.order]
     sums, counts = far_sums(*ordered, plan), np.zeros(len(Y), dtype=np.int64)
     codes, table = np.array(plan.codes), plan.kernel.table
-    add_near(ordered[0], found, runs(found.shape), codes, ordered[1], plan.curve, table, plan.moment, sums, counts)
+    add_near(ordered[0], found, codes, ordered[1], plan.curve, table, plan.moment, sums, counts)
     values, n_coincident = np.empty_like(sums), np.empty_like(counts)
     values[found.order], n_coincident[found.order] = sums, counts
     return values, n_coincident

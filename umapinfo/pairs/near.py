@@ -1,8 +1,7 @@
 """The near part of a split sum: pairs within a radius, found by a grid of cells, in 1 to 3 dimensions.
 
-Cells have the radius as their side and are numbered with the last axis fastest, so that the cells about a point are
-3^(d-1) runs of points that lie one after another.  Each point sums its own row in a fixed order: the bits do not
-depend on the number of threads.  What a near pair adds is read off a table of polynomials: no logarithm, no power.
+Each point sums its own row in a fixed order: the bits do not depend on the number of threads.  What a near pair adds is
+read off a table of polynomials: no logarithm, no power.
 """
 
 from typing import NamedTuple
@@ -14,60 +13,14 @@ from numpy.typing import NDArray
 from umapinfo.core.curve import Curve, logit
 from umapinfo.jit import jit, parallel_jit
 from umapinfo.pairs.bits import bits_of, float_of
+from umapinfo.pairs.cells import Cells, fill_ranges
 from umapinfo.pairs.potentials import real_potential, squared_distance
 from umapinfo.pairs.taylor import polynomial
 
 DEGREE, BITS, OCTAVES = 7, 2, 40
+BLOCK = 256  # points a thread sums at a time
 CHUNK = 512  # points of a run that are looked at together: their buffers stay in the first-level cache
 ONE = 1023 << 52  # the binary form of 1.0
-
-
-class Cells(NamedTuple):
-    """Points sorted by cell.
-
-    Attributes
-    ----------
-    order : int64[n]
-        Numbers of the points, cell after cell.
-    cell : int64[n]
-        Cell of each point in that order.
-    first : int64[n_cells + 1]
-        Where the points of each cell begin; a cell of no points before and behind each line of the last axis.
-    shape : int64[d]
-        Cells along each axis, two of them empty at either end.
-    """
-
-    order: NDArray[np.int64]
-    cell: NDArray[np.int64]
-    first: NDArray[np.int64]
-    shape: NDArray[np.int64]
-
-
-def cells(Y: NDArray[np.float64], side: float) -> Cells:
-    """Sort the points of a layout into cells of that side, with a rim of empty ones around them."""
-    place = np.floor((Y - Y.min(axis=0)) / side).astype(np.int64) + 1
-    shape = place.max(axis=0) + 2
-    number = np.ravel_multi_index(tuple(place.T), tuple(shape))
-    order = np.argsort(number, kind="stable")
-    first = np.concatenate([[0], np.cumsum(np.bincount(number, minlength=int(np.prod(shape))))])
-    return Cells(order, number[order], first, shape)
-
-
-def runs(shape: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Offsets from a cell's number to the middles of the 3^(d-1) runs of cells about it."""
-    offsets = np.zeros(1, dtype=np.int64)
-    for axis in range(len(shape) - 1):
-        stride = int(np.prod(shape[axis + 1 :]))
-        offsets = (offsets[:, np.newaxis] + stride * np.arange(-1, 2)).ravel()
-    return offsets
-
-
-def n_near(found: Cells) -> int:
-    """Ordered pairs that `add_near` looks at."""
-    counts = np.diff(found.first)
-    of_run = np.convolve(counts, np.ones(3, dtype=np.int64), "same")
-    occupied = np.flatnonzero(counts)
-    return int(sum((counts[occupied] * of_run[occupied + offset]).sum() for offset in runs(found.shape)))
 
 
 class Lacking(NamedTuple):
@@ -120,7 +73,6 @@ def piece_ends(piece: int) -> tuple[float, float]:
 def add_near(
     Y: np.ndarray,
     found: Cells,
-    offsets: np.ndarray,
     codes: np.ndarray,
     weights: np.ndarray,
     curve: Curve,
@@ -133,23 +85,52 @@ def add_near(
 
     Y, weights, values [n, p, r, d^moment] and n_coincident are in the order of the cells.
     """
-    for i in prange(Y.shape[0]):
+    for block in prange(-(-Y.shape[0] // BLOCK)):
         s, f, near = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK, np.int64)
-        for a in range(codes.shape[0]):
-            if moment == 0:
-                for r in range(weights.shape[1]):
-                    values[i, a, r, 0] -= weights[i, r] * polynomial(table.smooth[a], -1.0)
-        for offset in offsets:
-            cell = found.cell[i] + offset
-            end = found.first[cell + 2]
-            for start in range(found.first[cell - 1], end, CHUNK):
-                size = pick_near(Y, i, start, min(start + CHUNK, end), table.s0, s, near)
-                for a in range(codes.shape[0]):
-                    fill_lacking(a, codes[a], s[:size], curve, table, f)
-                    for component in range(values.shape[3]):
-                        for r in range(weights.shape[1]):
-                            values[i, a, r, component] += weighted(Y, i, near[:size], f, weights, r, moment, component)
-                n_coincident[i] += (s[:size] == 0.0).sum()
+        key, ranges = -1, np.empty((found.steps.shape[0], 2), np.int64)
+        for i in range(block * BLOCK, min((block + 1) * BLOCK, Y.shape[0])):
+            subtract_own(i, weights, table, moment, values)
+            if found.keys[i] != key:
+                key = found.keys[i]
+                fill_ranges(found, key, ranges)
+            for row in range(ranges.shape[0]):
+                for start in range(ranges[row, 0], ranges[row, 1], CHUNK):
+                    end = min(start + CHUNK, ranges[row, 1])
+                    size = pick_near(Y, i, start, end, table.s0, s, near)
+                    add_run(Y, i, near[:size], s[:size], codes, weights, curve, table, moment, f, values)
+                    for t in range(size):
+                        n_coincident[i] += s[t] == 0.0
+
+
+@jit
+def subtract_own(i: int, weights: np.ndarray, table: Lacking, moment: int, values: np.ndarray) -> None:
+    """Take a point's own smooth value T(0) from its sums; beside a moment it is 0."""
+    if moment == 0:
+        for a in range(values.shape[1]):
+            for r in range(values.shape[2]):
+                values[i, a, r, 0] -= weights[i, r] * polynomial(table.smooth[a], -1.0)
+
+
+@jit
+def add_run(
+    Y: np.ndarray,
+    i: int,
+    near: np.ndarray,
+    s: np.ndarray,
+    codes: np.ndarray,
+    weights: np.ndarray,
+    curve: Curve,
+    table: Lacking,
+    moment: int,
+    f: np.ndarray,
+    values: np.ndarray,
+) -> None:
+    """Add the terms of listed near points to values[i]; f is a buffer."""
+    for a in range(codes.shape[0]):
+        fill_lacking(a, codes[a], s, curve, table, f)
+        for component in range(values.shape[3]):
+            for r in range(weights.shape[1]):
+                values[i, a, r, component] += weighted(Y, i, near, f, weights, r, moment, component)
 
 
 @jit
