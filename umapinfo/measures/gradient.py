@@ -20,6 +20,7 @@ from umapinfo.core.curve import Curve
 from umapinfo.core.graph import Graph
 from umapinfo.core.schedule import Descent
 from umapinfo.measures.bernoulli import Floats
+from umapinfo.measures.loss import RTOL
 from umapinfo.measures.loss_sums import checked_rows
 from umapinfo.measures.loss_weights import LossWeights, effective_weights, purported_weights
 from umapinfo.pairs import edge_potentials, pair_sums
@@ -27,7 +28,7 @@ from umapinfo.pairs import edge_potentials, pair_sums
 PUSHES = ("both", "head")
 
 
-def purported_gradient(graph: Graph, Y: ArrayLike, curve: Curve, *, rtol: float | None = None) -> Floats:
+def purported_gradient(graph: Graph, Y: ArrayLike, curve: Curve, *, rtol: float | None = RTOL) -> Floats:
     """Gradient of the purported loss (BCE or KL: they differ by a constant), over unordered pairs.
 
     Parameters
@@ -36,8 +37,8 @@ def purported_gradient(graph: Graph, Y: ArrayLike, curve: Curve, *, rtol: float 
         The pruned graph (mu).
     Y : float[n, d], layout units
     curve : Curve
-    rtol : float, optional
-        As for `pair_sums`.
+    rtol : float or None
+        As for `umapinfo.measures.purported_loss`.
 
     Returns
     -------
@@ -58,7 +59,7 @@ def effective_gradient(
     curve: Curve,
     *,
     push: str = "both",
-    rtol: float | None = None,
+    rtol: float | None = RTOL,
 ) -> Floats:
     """Gradient of the effective loss, or with push="head" minus half the expected move of a run an epoch and alpha.
 
@@ -73,8 +74,8 @@ def effective_gradient(
     push : {"both", "head"}
         Whether a negative sample's tail is pushed as well.  The run's own clip at 4 and its 0.001 beside d^2 are left
         out: they belong to no loss.
-    rtol : float, optional
-        As for `pair_sums`.
+    rtol : float or None
+        As for `umapinfo.measures.purported_loss`.
 
     Returns
     -------
@@ -98,7 +99,7 @@ def gradient(
     curve: Curve,
     *,
     push: tuple[Floats, Floats] | None = None,
-    rtol: float | None = None,
+    rtol: float | None = RTOL,
 ) -> Floats:
     """The sum in the module's docstring, float64[n, d]; `push` are other columns u, v for the repulsion by all."""
     layout = checked_rows(weights, Y)
