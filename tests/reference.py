@@ -528,6 +528,27 @@ def pair_potential(name, d2, curve):
             return 1 / (1 + x)
         if name == "repulsion_clipped":
             return -np.log(min(x / (1 + x) + 1e-4, 1.0))
+        d = np.sqrt(np.float64(d2))
+        q, one_minus_q = 1 / (1 + x), x / (1 + x)
+        # Chain rule in d: x' = 2 a b d^(2b - 1), (ln(1 + x))' = x' / (1 + x), (ln(1 + 1/x))' = -x' / (x (1 + x)).
+        dx_over_d = 2 * a * b * np.float64(d) ** (2 * b - 2)
+        if name == "attraction_slope":
+            return dx_over_d / (1 + x)
+        if name == "repulsion_slope":
+            return -dx_over_d / (x * (1 + x))
+        if name == "fisher":  # theta' = -x'/x, and q (1 - q) = x / (1 + x)^2; x'^2 / x in powers of d, 0 * inf at d = 0
+            if c == 0:
+                return 4 * a * b**2 * np.float64(d) ** (2 * b - 2) / (1 + x) ** 2
+            return 4 * a**2 * b**2 * np.float64(d) ** (4 * b - 2) / (x * (1 + x) ** 2)
+        variance = q * one_minus_q
+        if name == "variance":
+            return variance
+        if name == "similarity_log":
+            return q * np.log(d)
+        if name == "variance_log":
+            return variance * np.log(d) if variance > 0 else 0.0
+        if name == "variance_log2":
+            return variance * np.log(d) ** 2 if variance > 0 else 0.0
     raise KeyError(name)
 
 

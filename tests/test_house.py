@@ -154,7 +154,18 @@ def test_analyses__write_the_same_bytes_twice(path, tmp_path):
     written = []
     for hash_seed in ("1", "2"):  # another order of every set of strings
         out = tmp_path / hash_seed
-        settings = ["--data", "ring", "--n", "200", "--epochs", "50", "--out", str(out), "--traces", str(out / "traces")]
+        settings = [
+            "--data",
+            "ring",
+            "--n",
+            "200",
+            "--epochs",
+            "50",
+            "--out",
+            str(out),
+            "--traces",
+            str(out / "traces"),
+        ]
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "MPLBACKEND": "agg"}
         done = subprocess.run(
             [sys.executable, str(path), *settings], cwd=ROOT, env=environment, capture_output=True, text=True

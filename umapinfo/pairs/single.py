@@ -1,15 +1,18 @@
 r"""Repulsion and similarity of a row of pairs in float32, to a stated bound: the inner loops of the fast sums.
 
-One point against a run of points that lie next to each other in memory, in three loops over buffers that stay in the
-first-level cache (`points` float32[d, n], a row per axis; all buffers float32):
+One point i against the `size` points from `start` on, t = 0 ... size - 1, in three loops over buffers that stay in the
+first-level cache (points float32[d, n], a row per axis; buffers float32[3, >= size]; f float32[p, rows, >= size]):
 
-    fill_squares(points, i, start, s)       s[t] = |y_i - y_{start+t}|^2 for each t < len(s)
-    fill_odds(s, numbers, logs, odds)       odds[t] = c + a s[t]^b = e^-theta, logs[t] = log2(a s[t]^b)
-    fill_values(code, numbers, logs, odds, f)    f[t] = POTENTIALS[code], REPULSION or SIMILARITY
+    fill_squares(points, i, start, size, buffers)              buffers[SQUARE, t] = s = |y_i - y_{start+t}|^2
+    fill_odds(numbers, size, buffers)                          buffers[ODDS, t] = x = c + a s^b = e^-theta,
+                                                               buffers[LOG, t] = log2(a s^b)
+    fill_values(code, numbers, size, buffers, f, a, row)       f[a, row, t] = repulsion or similarity, by its code
 
-`numbers = numbers_of(curve)`.  Where s[t] < numbers.least (coincident points too) f[t] means nothing, and
-`replace_close` puts the float64 value there; `has_close` says whether there is any.  The squares must not exceed
-`largest_square(curve)`.  Lengths that are multiples of 16 run at full width; bits are the same for any width.
+numbers = numbers_of(curve).  Where s < numbers.least (coincident points too) f means nothing, and `replace_close` puts
+the float64 value there; `has_close` says whether there is any.  Squares must not exceed largest_square(curve).  Sizes
+that are multiples of 16 run at full width; bits are the same for any width.  Arrays come whole, with offsets (a view
+costs numba an atomic count of references), which are unsigned where they are added up (else numba looks for negative
+ones, which makes a gather of each load).
 
 With log2 s = e + log2 m, m in [sqrt(1/2), sqrt(2)), and b and log2 a each split in two, of which the first is a multiple
 of 2^-15, the whole part of the odds' binary logarithm is exact and the rest small:
@@ -62,9 +65,9 @@ EXP2 = tuple(
 )
 # 2 atanh(t) = sum_k ATANH[k] t^(2k+1), 0 <= t <= 1/3: within 5e-9, relative
 ATANH = tuple(
-    np.float32(x)
-    for x in (2.0, 0.666664183139801, 0.40021437406539917, 0.2800302803516388, 0.2800675332546234)
+    np.float32(x) for x in (2.0, 0.666664183139801, 0.40021437406539917, 0.2800302803516388, 0.2800675332546234)
 )
+SQUARE, LOG, ODDS = 0, 1, 2  # rows of the buffers
 ZERO, ONE, TWO = np.float32(0), np.float32(1), np.float32(2)
 ROUND = np.float32(1.5 * 2**23)  # x + ROUND - ROUND rounds |x| < 2^22 to a whole number
 NO_BITS = np.int32(0x7F000000)  # the bits of 2^127
@@ -117,79 +120,88 @@ def pair_error(curve: Curve, n_axes: int) -> float:
 
 
 @jit
-def fill_squares(points: np.ndarray, i: int, start: int, s: np.ndarray) -> None:
+def fill_squares(points: np.ndarray, i: int, start: int, size: int, buffers: np.ndarray) -> None:
     """Fill the squared distances of point i to the points from start on."""
-    here, there = points[0, i], points[0]
     if points.shape[0] == 2:
-        above, high = points[1, i], points[1]
-        for t in range(s.shape[0]):
-            x, y = there[start + t] - here, high[start + t] - above
-            s[t] = fma(x, x, y * y)
+        left, low = points[0, i], points[1, i]
+        for t in range(size):
+            j = np.uintp(start + t)
+            x, y = points[0, j] - left, points[1, j] - low
+            buffers[SQUARE, t] = fma(x, x, y * y)
         return
-    for t in range(s.shape[0]):
-        x = there[start + t] - here
-        s[t] = x * x
+    for t in range(size):
+        x = points[0, np.uintp(start + t)] - points[0, i]
+        buffers[SQUARE, t] = x * x
     for axis in range(1, points.shape[0]):
-        here, there = points[axis, i], points[axis]
-        for t in range(s.shape[0]):
-            x = there[start + t] - here
-            s[t] = fma(x, x, s[t])
+        here = points[axis, i]
+        for t in range(size):
+            x = points[axis, np.uintp(start + t)] - here
+            buffers[SQUARE, t] = fma(x, x, buffers[SQUARE, t])
 
 
 @jit
-def has_close(s: np.ndarray, numbers: Numbers) -> bool:
+def has_close(numbers: Numbers, size: int, buffers: np.ndarray) -> bool:
     """Whether any square is smaller than `fill_odds` serves."""
     low = NO_BITS
-    for t in range(s.shape[0]):
-        low = least_bits(low, s[t])
+    for t in range(size):
+        low = least_bits(low, buffers[SQUARE, t])
     return low < least_bits(NO_BITS, numbers.least)
 
 
 @jit
-def fill_odds(s: np.ndarray, numbers: Numbers, logs: np.ndarray, odds: np.ndarray) -> None:
+def fill_odds(numbers: Numbers, size: int, buffers: np.ndarray) -> None:
     """Fill log2(a s^b) and the odds c + a s^b of each square."""
-    for t in range(s.shape[0]):
-        whole = octave(s[t])
-        m = within_octave(s[t], whole)
+    for t in range(size):
+        s = buffers[SQUARE, t]
+        whole = octave(s)
+        m = within_octave(s, whole)
         e = as_float(whole)
         v = fma(numbers.b_high, e, numbers.log_high)
         ratio = (m - ONE) / ((m - ONE) + TWO)
         u = ratio * ratio
         log = fma(fma(fma(numbers.log_3, u, numbers.log_2), u, numbers.log_1), u, numbers.log_0)
         w = fma(ratio, log, fma(numbers.b_low, e, numbers.log_low))
-        logs[t] = v + w
-        shifted = logs[t] + ROUND
+        total = v + w
+        shifted = total + ROUND
         r = (v - (shifted - ROUND)) + w
         power = fma(fma(fma(EXP2[5], r, EXP2[4]), r, EXP2[3]), r, EXP2[2])
         power = fma(fma(fma(power, r, EXP2[1]), r, EXP2[0]), r, ONE)
-        odds[t] = times_power(power, shifted) + numbers.c
+        buffers[LOG, t] = total
+        buffers[ODDS, t] = times_power(power, shifted) + numbers.c
 
 
 @jit
-def fill_values(code: int, numbers: Numbers, logs: np.ndarray, odds: np.ndarray, f: np.ndarray) -> None:
-    """Fill the repulsion or the similarity of each pair from what `fill_odds` gave."""
+def fill_values(code: int, numbers: Numbers, size: int, buffers: np.ndarray, f: np.ndarray, a: int, row: int) -> None:
+    """Fill f[a, row, :size], the repulsion or the similarity of each pair, from what `fill_odds` gave."""
     if code == SIMILARITY:
-        for t in range(f.shape[0]):
-            f[t] = ONE / (ONE + odds[t])
+        for t in range(size):
+            f[a, row, t] = ONE / (ONE + buffers[ODDS, t])
         return
-    for t in range(f.shape[0]):
-        ratio = min(odds[t], ONE) / ((odds[t] + max(odds[t], ONE)) + ONE)
+    for t in range(size):
+        odds = buffers[ODDS, t]
+        ratio = min(odds, ONE) / ((odds + max(odds, ONE)) + ONE)
         u = ratio * ratio
         atanh = fma(fma(fma(fma(ATANH[4], u, ATANH[3]), u, ATANH[2]), u, ATANH[1]), u, ATANH[0])
-        f[t] = fma(ratio, atanh, numbers.nats * min(logs[t], ZERO))
+        f[a, row, t] = fma(ratio, atanh, numbers.nats * min(buffers[LOG, t], ZERO))
 
 
 @jit
 def replace_close(
-    layout: np.ndarray, i: int, start: int, codes: np.ndarray, curve: Curve, least: float, s: np.ndarray, f: np.ndarray
+    layout: np.ndarray,
+    i: int,
+    start: int,
+    codes: np.ndarray,
+    curve: Curve,
+    numbers: Numbers,
+    size: int,
+    buffers: np.ndarray,
+    f: np.ndarray,
+    row: int,
 ) -> None:
-    """Replace f[a, t] by its float64 value where s[t] < least; coincident pairs count f(0), or 0 if it is infinite.
-
-    `layout` float64[n, d], `least` = numbers.least, f float32[p, len(s)].
-    """
-    for t in range(s.shape[0]):
-        if s[t] < least:
+    """Put the float64 value in f[:, row, t] where the square is too small; f(0), or 0 if infinite, at distance 0."""
+    for t in range(size):
+        if buffers[SQUARE, t] < numbers.least:
             d2 = squared_distance(layout, i, start + t)
             theta = logit(d2, curve)
             for a in range(codes.shape[0]):
-                f[a, t] = real_potential(codes[a], d2, theta, curve)
+                f[a, row, t] = real_potential(codes[a], d2, theta, curve)

@@ -1,13 +1,12 @@
 """The fast body of `pair_sums`: each unordered pair once, its value for both ends, in float32 tiles.
 
-The points are cut into an even number of blocks.  All pairs of blocks are met in rounds like those of a tournament, in
-which every block plays once (`opponents`): the tiles of a round share no point, so that threads add to one array of
-float64 sums without a lock, and the order of the rounds, not the number of threads, is the order of the additions.
-Memory O(n p r).
+The points are cut into N_BLOCKS blocks, and the pairs of blocks are shared out to N_LANES lanes, each of which has
+float64 sums of its own; these are added in order.  A thread takes whole lanes, so that bits do not depend on the number
+of threads.  Memory: N_LANES n (p r + 1/2) float64.
 
 A tile goes by FOUR rows at a time and RUN columns at a time through the loops of `umapinfo.pairs.single`.  Only four
 values at a time are added in float32, in pairs (so that equal ones add exactly): the rows' of one column, and four of
-one row a quarter of a run apart; then follow float64 sums, SUB of them for each row.
+one row a quarter of a run apart.  What follows is float64, SUB sums for each row.
 """
 
 import numpy as np
@@ -22,6 +21,7 @@ from umapinfo.pairs.single import (
     HALF_ULP,
     ONE,
     SINGLE_CODES,
+    SQUARE,
     ZERO,
     Numbers,
     fill_odds,
@@ -38,7 +38,8 @@ from umapinfo.pairs.single import (
 FOUR = 4
 RUN = 256  # columns: the buffers of a run stay in the first-level cache
 SUB = RUN // 4
-N_BLOCKS = 32  # so many threads have work, two blocks each; more blocks, more rounds to wait for one another
+N_LANES = 16  # so many threads have work
+N_BLOCKS = 2 * N_LANES  # blocks of rows: a lane has a long and a short one, of blocks to go with
 LEAST_POINTS = 512  # below, the float64 body takes some milliseconds
 WEIGHT_RANGE = 2.0**-40  # smallest weight that is not 0, relative to the largest: float32 products stay normal
 
@@ -54,10 +55,14 @@ def tiles_error(
     if len(layout) < LEAST_POINTS or not np.isin(codes, SINGLE_CODES).all() or not serves(curve):
         return np.inf
     extent2 = np.sum((layout.max(axis=0) - layout.min(axis=0)) ** 2)
+    sizes = np.abs(weights)
     with np.errstate(over="ignore"):
         exact = np.array_equal(layout.astype(np.float32), layout)
-    size = np.abs(weights)
-    if not exact or extent2 > 0.99 * largest_square(curve) or np.any((size > 0) & (size < WEIGHT_RANGE * size.max(axis=0))):
+    if (
+        not exact
+        or extent2 > 0.99 * largest_square(curve)
+        or np.any((sizes > 0) & (sizes < WEIGHT_RANGE * sizes.max(0)))
+    ):
         return np.inf
     # Adding four values takes two roundings; weights one more, and one of their own.
     n_roundings = 2 if np.all(weights == weights[0]) else 4
@@ -78,7 +83,7 @@ def tile_sums(
         A column of equal weights is served exactly; others are rounded to float32, relative to their largest.
     curve : Curve
     """
-    n, n_axes = layout.shape
+    n = len(layout)
     block = -(-n // (64 * N_BLOCKS)) * 64
     points = np.repeat(layout[:1].T, N_BLOCKS * block, axis=1).astype(np.float32)
     points[:, :n] = layout.T
@@ -86,8 +91,8 @@ def tile_sums(
     scale = np.where(equal, weights[0], np.abs(weights).max(axis=0))
     columns = np.zeros((weights.shape[1], N_BLOCKS * block), dtype=np.float32)
     columns[:, :n] = (weights / np.where(scale == 0, 1.0, scale)).T
-    sums = np.zeros((N_BLOCKS // 2, len(codes), weights.shape[1], N_BLOCKS * block))
-    n_coincident = np.zeros((N_BLOCKS // 2, n), dtype=np.int32)
+    sums = np.zeros((N_LANES, len(codes), weights.shape[1], N_BLOCKS * block))
+    n_coincident = np.zeros((N_LANES, n), dtype=np.int32)
     fill_tiles(points, columns, equal, layout, codes, curve, numbers_of(curve), block, sums, n_coincident)
     values = sums.sum(axis=0)[:, :, :n] * scale[:, np.newaxis]
     return np.ascontiguousarray(values.transpose(2, 0, 1)), n_coincident.sum(axis=0, dtype=np.int64)
@@ -107,57 +112,26 @@ def fill_tiles(
     n_coincident: np.ndarray,
 ) -> None:
     """Add all pairs to sums[lane] and n_coincident[lane]; a lane has two blocks of rows, one long and one short."""
-    n_lanes, last = sums.shape[0], 2 * sums.shape[0] - 1
-    for lane in prange(n_lanes):
-        for J in range(lane, last + 1):
-            add_tile(points, columns, equal, layout, codes, curve, numbers, block, lane, J, sums[lane], n_coincident[lane])
-        for J in range(last - lane, last + 1):
-            add_tile(
-                points, columns, equal, layout, codes, curve, numbers, block, last - lane, J, sums[lane], n_coincident[lane]
-            )
-
-
-@jit
-def add_tile(
-    points: np.ndarray,
-    columns: np.ndarray,
-    equal: np.ndarray,
-    layout: np.ndarray,
-    codes: np.ndarray,
-    curve: Curve,
-    numbers: Numbers,
-    block: int,
-    I: int,
-    J: int,
-    sums: np.ndarray,
-    n_coincident: np.ndarray,
-) -> None:
-    """Add the pairs of block I with block J, or within it, to the sums of both ends."""
-    n = layout.shape[0]
-    f = np.empty((codes.shape[0], FOUR, RUN), np.float32)
-    rows = np.empty((codes.shape[0], columns.shape[0], FOUR, SUB))
-    buffers = np.empty((3, RUN), np.float32)
-    last = min((J + 1) * block, -(-n // 64) * 64)
-    for i in range(I * block, min((I + 1) * block, n), FOUR):
-        rows[:] = 0.0
-        for start in range(max(J * block, i // 64 * 64), last, RUN):
-            size = min(RUN, last - start)
-            for row in range(FOUR):
-                fill_row(points, layout, codes, curve, numbers, i, row, start, size, buffers, f, n_coincident)
-            for a in range(codes.shape[0]):
-                for r in range(columns.shape[0]):
-                    add_to_columns(f[a], columns[r], equal[r], i, start, size, sums[a, r])
-                    add_to_rows(f[a], columns[r], equal[r], start, size, rows[a, r])
-        add_rows(rows, i, sums)
-
-
-@jit
-def opponents(turn: int, k: int, n_blocks: int) -> tuple[int, int]:
-    """Pair k of round `turn` of a tournament of an even number of blocks, smaller first: the circle method."""
-    n = n_blocks - 1
-    one = n if k == 0 else (turn + k) % n
-    other = turn if k == 0 else (turn - k) % n
-    return min(one, other), max(one, other)
+    n_lanes = sums.shape[0]
+    for k in prange(n_lanes):
+        lane = np.int64(k)
+        f = np.empty((codes.shape[0], FOUR, RUN), np.float32)
+        rows = np.empty((codes.shape[0], columns.shape[0], FOUR, SUB))
+        buffers = np.empty((3, RUN), np.float32)
+        for half in range(2):
+            first = 2 * n_lanes - 1 - lane if half else lane
+            for second in range(first, 2 * n_lanes):
+                stop = min((second + 1) * block, (layout.shape[0] + 63) // 64 * 64)
+                for i in range(first * block, min((first + 1) * block, layout.shape[0]), FOUR):
+                    rows[:] = 0.0
+                    for start in range(max(second * block, i // 64 * 64), stop, RUN):
+                        size = min(RUN, stop - start)
+                        for row in range(FOUR):
+                            run = (i + row, row, start, size)
+                            fill_row(points, layout, codes, curve, numbers, run, buffers, f, n_coincident, lane)
+                        add_to_columns(f, columns, equal, i, start, size, sums, lane)
+                        add_to_rows(f, columns, equal, start, size, rows)
+                    add_rows(rows, i, sums, lane)
 
 
 @jit
@@ -167,28 +141,25 @@ def fill_row(
     codes: np.ndarray,
     curve: Curve,
     numbers: Numbers,
-    i: int,
-    row: int,
-    start: int,
-    size: int,
+    run: tuple[int, int, int, int],
     buffers: np.ndarray,
     f: np.ndarray,
     n_coincident: np.ndarray,
+    lane: int,
 ) -> None:
-    """Fill f[a, row, t] of points i + row and start + t; 0 unless i + row < start + t < n (once, and no padding)."""
-    s, logs, odds = buffers[0, :size], buffers[1, :size], buffers[2, :size]
-    own = i + row
-    stop = min(size, layout.shape[0] - start) if own < layout.shape[0] else 0
-    skip = min(max(own + 1 - start, 0), stop)
-    fill_squares(points, own, start, s)
+    """Fill f[a, row, t] of points i and start + t; 0 unless i < start + t < n: each pair once, and no padding."""
+    i, row, start, size = run
+    stop = min(size, layout.shape[0] - start) if i < layout.shape[0] else 0
+    skip = min(max(i + 1 - start, 0), stop)
+    fill_squares(points, i, start, size, buffers)
     for t in range(skip):
-        s[t] = ONE
-    fill_odds(s, numbers, logs, odds)
+        buffers[SQUARE, t] = ONE
+    fill_odds(numbers, size, buffers)
     for a in range(codes.shape[0]):
-        fill_values(codes[a], numbers, logs, odds, f[a, row, :size])
-    if has_close(s, numbers):
-        replace_close(layout, own, start, codes, curve, numbers.least, s[:stop], f[:, row])
-        count_coincident(layout, own, start, s[:stop], n_coincident)
+        fill_values(codes[a], numbers, size, buffers, f, a, row)
+    if has_close(numbers, size, buffers):
+        replace_close(layout, i, start, codes, curve, numbers, stop, buffers, f, row)
+        count_coincident(layout, i, start, stop, buffers, n_coincident, lane)
     if skip > 0 or stop < size:
         for a in range(codes.shape[0]):
             for t in range(size):
@@ -196,57 +167,72 @@ def fill_row(
 
 
 @jit
-def count_coincident(layout: np.ndarray, i: int, start: int, s: np.ndarray, n_coincident: np.ndarray) -> None:
+def count_coincident(
+    layout: np.ndarray, i: int, start: int, size: int, buffers: np.ndarray, n_coincident: np.ndarray, lane: int
+) -> None:
     """Count the points of the run at distance 0 of point i, for both ends of the pair."""
-    for t in range(s.shape[0]):
-        if s[t] == ZERO and squared_distance(layout, i, start + t) == 0.0:
-            n_coincident[i] += 1
-            n_coincident[start + t] += 1
+    for t in range(size):
+        if buffers[SQUARE, t] == ZERO and squared_distance(layout, i, start + t) == 0.0:
+            n_coincident[lane, i] += 1
+            n_coincident[lane, start + t] += 1
 
 
 @jit
 def add_to_columns(
-    f: np.ndarray, weights: np.ndarray, equal: bool, i: int, start: int, size: int, sums: np.ndarray
+    f: np.ndarray,
+    weights: np.ndarray,
+    equal: np.ndarray,
+    i: int,
+    start: int,
+    size: int,
+    sums: np.ndarray,
+    lane: int,
 ) -> None:
     """Add four rows, times their weights unless these are equal, to the columns' sums."""
-    f0, f1, f2, f3, columns = f[0, :size], f[1, :size], f[2, :size], f[3, :size], sums[start : start + size]
-    if equal:
-        for t in range(size):
-            columns[t] += np.float64((f0[t] + f1[t]) + (f2[t] + f3[t]))
-        return
-    w0, w1, w2, w3 = weights[i], weights[i + 1], weights[i + 2], weights[i + 3]
-    for t in range(size):
-        columns[t] += np.float64(fma(f1[t], w1, f0[t] * w0) + fma(f3[t], w3, f2[t] * w2))
+    for a in range(f.shape[0]):
+        for r in range(weights.shape[0]):
+            if equal[r]:
+                for t in range(size):
+                    four = (f[a, 0, t] + f[a, 1, t]) + (f[a, 2, t] + f[a, 3, t])
+                    sums[lane, a, r, np.uintp(start + t)] += np.float64(four)
+                continue
+            w0, w1, w2, w3 = weights[r, i], weights[r, i + 1], weights[r, i + 2], weights[r, i + 3]
+            for t in range(size):
+                four = fma(f[a, 1, t], w1, f[a, 0, t] * w0) + fma(f[a, 3, t], w3, f[a, 2, t] * w2)
+                sums[lane, a, r, np.uintp(start + t)] += np.float64(four)
 
 
 @jit
-def add_to_rows(f: np.ndarray, weights: np.ndarray, equal: bool, start: int, size: int, rows: np.ndarray) -> None:
+def add_to_rows(f: np.ndarray, weights: np.ndarray, equal: np.ndarray, start: int, size: int, rows: np.ndarray) -> None:
     """Add the columns, times their weights unless these are equal, to each row's SUB sums."""
-    quarter = size // 4
-    for row in range(FOUR):
-        values, lanes = f[row], rows[row, :quarter]
-        f0, f1 = values[:quarter], values[quarter : 2 * quarter]
-        f2, f3 = values[2 * quarter : 3 * quarter], values[3 * quarter : size]
-        if equal:
-            for t in range(quarter):
-                lanes[t] += np.float64((f0[t] + f1[t]) + (f2[t] + f3[t]))
-            continue
-        w = weights[start : start + size]
-        w0, w1, w2, w3 = w[:quarter], w[quarter : 2 * quarter], w[2 * quarter : 3 * quarter], w[3 * quarter :]
-        for t in range(quarter):
-            lanes[t] += np.float64(fma(f1[t], w1[t], f0[t] * w0[t]) + fma(f3[t], w3[t], f2[t] * w2[t]))
+    one = size // 4
+    two, three = 2 * one, 3 * one
+    for a in range(f.shape[0]):
+        for r in range(weights.shape[0]):
+            for row in range(FOUR):
+                if equal[r]:
+                    for t in range(one):
+                        t1, t2, t3 = np.uintp(t + one), np.uintp(t + two), np.uintp(t + three)
+                        four = (f[a, row, t] + f[a, row, t1]) + (f[a, row, t2] + f[a, row, t3])
+                        rows[a, r, row, t] += np.float64(four)
+                    continue
+                for t in range(one):
+                    t1, t2, t3 = np.uintp(t + one), np.uintp(t + two), np.uintp(t + three)
+                    w0, w1 = weights[r, np.uintp(start + t)], weights[r, np.uintp(start + one + t)]
+                    w2, w3 = weights[r, np.uintp(start + two + t)], weights[r, np.uintp(start + three + t)]
+                    low = fma(f[a, row, t1], w1, f[a, row, t] * w0)
+                    rows[a, r, row, t] += np.float64(low + fma(f[a, row, t3], w3, f[a, row, t2] * w2))
 
 
 @jit
-def add_rows(rows: np.ndarray, i: int, sums: np.ndarray) -> None:
+def add_rows(rows: np.ndarray, i: int, sums: np.ndarray, lane: int) -> None:
     """Add each row's SUB sums, halving them, to the sums of points i to i + 3."""
     for a in range(rows.shape[0]):
         for r in range(rows.shape[1]):
             for row in range(FOUR):
-                lanes = rows[a, r, row]
                 half = SUB // 2
                 while half > 0:
                     for t in range(half):
-                        lanes[t] += lanes[half + t]
+                        rows[a, r, row, t] += rows[a, r, row, np.uintp(half + t)]
                     half //= 2
-                sums[a, r, i + row] += lanes[0]
+                sums[lane, a, r, i + row] += rows[a, r, row, 0]
