@@ -5,6 +5,7 @@ bits do not depend on the processor.  Integers are int32 here: numba's own arith
 halves the width of a vector.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -16,14 +17,19 @@ EXPONENT = -(1 << 23)  # the bits of sign and exponent
 SQRT_HALF = 0x3F3504F3  # the bits of sqrt(1/2)
 
 
-@intrinsic
+def _instruction(typed: Callable[..., Any]) -> Any:
+    """Numba's intrinsic, without the types that it takes from a signature in which it fills the first argument."""
+    return intrinsic(typed)
+
+
+@_instruction
 def fma(context: Any, x: Any, y: Any, z: Any) -> Any:
     """Float32 x y + z, rounded once."""
     signature = types.float32(types.float32, types.float32, types.float32)
     return signature, lambda context, builder, signature, given: builder.fma(*given)
 
 
-@intrinsic
+@_instruction
 def octave(context: Any, s: Any) -> Any:
     """Int32 2^23 e with s = m 2^e and m in [sqrt(1/2), sqrt(2)), of a positive normal float32 s."""
 
@@ -34,7 +40,7 @@ def octave(context: Any, s: Any) -> Any:
     return types.int32(types.float32), code
 
 
-@intrinsic
+@_instruction
 def within_octave(context: Any, s: Any, octave: Any) -> Any:
     """Float32 m = s 2^-e of s and its `octave` 2^23 e, exact."""
 
@@ -44,14 +50,14 @@ def within_octave(context: Any, s: Any, octave: Any) -> Any:
     return types.float32(types.float32, types.int32), code
 
 
-@intrinsic
+@_instruction
 def as_float(context: Any, i: Any) -> Any:
     """Float32 value of an int32 number."""
     signature = types.float32(types.int32)
     return signature, lambda context, builder, signature, given: builder.sitofp(given[0], FLOAT)
 
 
-@intrinsic
+@_instruction
 def times_power(context: Any, x: Any, shifted: Any) -> Any:
     """Float32 x 2^k, exact, for `shifted` = k + 1.5 * 2^23 and x and the result normal numbers."""
 
@@ -62,7 +68,7 @@ def times_power(context: Any, x: Any, shifted: Any) -> Any:
     return types.float32(types.float32, types.float32), code
 
 
-@intrinsic
+@_instruction
 def least_bits(context: Any, low: Any, s: Any) -> Any:
     """The smaller of int32 low and the bits of float32 s >= 0: the order of such numbers is that of their bits."""
 

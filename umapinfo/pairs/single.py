@@ -14,8 +14,8 @@ that are multiples of 16 run at full width; bits are the same for any width.  Ar
 costs numba an atomic count of references), which are unsigned where they are added up (else numba looks for negative
 ones, which makes a gather of each load).
 
-With log2 s = e + log2 m, m in [sqrt(1/2), sqrt(2)), and b and log2 a each split in two, of which the first is a multiple
-of 2^-15, the whole part of the odds' binary logarithm is exact and the rest small:
+With log2 s = e + log2 m, m in [sqrt(1/2), sqrt(2)), and b and log2 a each split in two, of which the first is a
+multiple of 2^-15, the large part of the odds' binary logarithm is exact and the rest small:
 
     v = log2(a)_high + b_high e (exact),    w = log2(a)_low + b_low e + b log2 m,   log2 m = 2 atanh((m-1)/(m+1)) / ln 2
 
@@ -145,7 +145,7 @@ def has_close(numbers: Numbers, size: int, buffers: np.ndarray) -> bool:
     low = NO_BITS
     for t in range(size):
         low = least_bits(low, buffers[SQUARE, t])
-    return low < least_bits(NO_BITS, numbers.least)
+    return bool(low < least_bits(NO_BITS, numbers.least))
 
 
 @jit
@@ -181,8 +181,8 @@ def fill_values(code: int, numbers: Numbers, size: int, buffers: np.ndarray, f: 
         odds = buffers[ODDS, t]
         ratio = min(odds, ONE) / ((odds + max(odds, ONE)) + ONE)
         u = ratio * ratio
-        atanh = fma(fma(fma(fma(ATANH[4], u, ATANH[3]), u, ATANH[2]), u, ATANH[1]), u, ATANH[0])
-        f[a, row, t] = fma(ratio, atanh, numbers.nats * min(buffers[LOG, t], ZERO))
+        rest = fma(fma(fma(ATANH[4], u, ATANH[3]), u, ATANH[2]), u, ATANH[1])
+        f[a, row, t] = fma(ratio * u, rest, fma(TWO, ratio, numbers.nats * min(buffers[LOG, t], ZERO)))
 
 
 @jit

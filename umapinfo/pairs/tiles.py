@@ -9,12 +9,14 @@ values at a time are added in float32, in pairs (so that equal ones add exactly)
 one row a quarter of a run apart.  What follows is float64, SUB sums for each row.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
 import numpy as np
-from numba import prange
 from numpy.typing import NDArray
 
 from umapinfo.core.curve import Curve
-from umapinfo.jit import jit, parallel_jit
+from umapinfo.jit import jit
 from umapinfo.pairs.bits import fma
 from umapinfo.pairs.potentials import squared_distance
 from umapinfo.pairs.single import (
@@ -36,7 +38,7 @@ from umapinfo.pairs.single import (
 )
 
 FOUR = 4
-RUN = 256  # columns: the buffers of a run stay in the first-level cache
+RUN = 1024  # columns: the buffers of a run stay in the first-level cache
 SUB = RUN // 4
 N_LANES = 16  # so many threads have work
 N_BLOCKS = 2 * N_LANES  # blocks of rows: a lane has a long and a short one, of blocks to go with
@@ -93,13 +95,17 @@ def tile_sums(
     columns[:, :n] = (weights / np.where(scale == 0, 1.0, scale)).T
     sums = np.zeros((N_LANES, len(codes), weights.shape[1], N_BLOCKS * block))
     n_coincident = np.zeros((N_LANES, n), dtype=np.int32)
-    fill_tiles(points, columns, equal, layout, codes, curve, numbers_of(curve), block, sums, n_coincident)
+    arrays = (points, columns, equal, layout, codes, curve, numbers_of(curve), block, sums, n_coincident)
+    # Threads of Python, not of numba, which would compile the kernel three times over (and these take the next lane
+    # when they are free); their number is numba's all the same.
+    with ThreadPoolExecutor(min(N_LANES, numba.get_num_threads())) as pool:
+        list(pool.map(lambda lane: add_lane(*arrays, lane), range(N_LANES)))
     values = sums.sum(axis=0)[:, :, :n] * scale[:, np.newaxis]
     return np.ascontiguousarray(values.transpose(2, 0, 1)), n_coincident.sum(axis=0, dtype=np.int64)
 
 
-@parallel_jit
-def fill_tiles(
+@jit
+def add_lane(
     points: np.ndarray,
     columns: np.ndarray,
     equal: np.ndarray,
@@ -110,28 +116,27 @@ def fill_tiles(
     block: int,
     sums: np.ndarray,
     n_coincident: np.ndarray,
+    lane: int,
 ) -> None:
-    """Add all pairs to sums[lane] and n_coincident[lane]; a lane has two blocks of rows, one long and one short."""
-    n_lanes = sums.shape[0]
-    for k in prange(n_lanes):
-        lane = np.int64(k)
-        f = np.empty((codes.shape[0], FOUR, RUN), np.float32)
-        rows = np.empty((codes.shape[0], columns.shape[0], FOUR, SUB))
-        buffers = np.empty((3, RUN), np.float32)
-        for half in range(2):
-            first = 2 * n_lanes - 1 - lane if half else lane
-            for second in range(first, 2 * n_lanes):
-                stop = min((second + 1) * block, (layout.shape[0] + 63) // 64 * 64)
-                for i in range(first * block, min((first + 1) * block, layout.shape[0]), FOUR):
-                    rows[:] = 0.0
-                    for start in range(max(second * block, i // 64 * 64), stop, RUN):
-                        size = min(RUN, stop - start)
-                        for row in range(FOUR):
-                            run = (i + row, row, start, size)
-                            fill_row(points, layout, codes, curve, numbers, run, buffers, f, n_coincident, lane)
-                        add_to_columns(f, columns, equal, i, start, size, sums, lane)
-                        add_to_rows(f, columns, equal, start, size, rows)
-                    add_rows(rows, i, sums, lane)
+    """Add the pairs of a lane: its two blocks of rows, each with itself and all blocks after it."""
+    n_blocks = 2 * sums.shape[0]
+    f = np.empty((codes.shape[0], FOUR, RUN), np.float32)
+    rows = np.empty((codes.shape[0], columns.shape[0], FOUR, SUB))
+    buffers = np.empty((3, RUN), np.float32)
+    for half in range(2):
+        first = n_blocks - 1 - lane if half else lane
+        for second in range(first, n_blocks):
+            stop = min((second + 1) * block, (layout.shape[0] + 63) // 64 * 64)
+            for i in range(first * block, min((first + 1) * block, layout.shape[0]), FOUR):
+                rows[:] = 0.0
+                for start in range(max(second * block, i // 64 * 64), stop, RUN):
+                    size = min(RUN, stop - start)
+                    for row in range(FOUR):
+                        run = (i + row, row, start, size)
+                        fill_row(points, layout, codes, curve, numbers, run, buffers, f, n_coincident, lane)
+                    add_to_columns(f, columns, equal, i, start, size, sums, lane)
+                    add_to_rows(f, columns, equal, start, size, rows)
+                add_rows(rows, i, sums, lane)
 
 
 @jit
