@@ -88,8 +88,11 @@ def potential(code: int, s: float, theta: float, curve: Curve) -> float:
     if code == REPULSION_SLOPE:
         return -slope * np.exp(theta)
     if code == FISHER:
-        rho = 1.0 if curve.c == 0.0 else curve.a * s**curve.b * np.exp(theta)
-        return slope * 2.0 * curve.b * rho * q
+        if curve.c == 0.0:
+            return slope * 2.0 * curve.b * q
+        return (
+            (2.0 * curve.a * curve.b * q) ** 2 * s ** (2.0 * curve.b - 1.0) * np.exp(theta)
+        )  # finite at 0 for b = 1/2
     return slope
 
 
