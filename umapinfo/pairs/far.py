@@ -169,18 +169,25 @@ def far_sums(Y: Floats, weights: Floats, plan: Plan) -> Floats:
 
     made, d = plan.kernel, Y.shape[1]
     x = [np.ascontiguousarray(2 * np.pi * (Y[:, axis] - plan.centre[axis]) / made.period[axis]) for axis in range(d)]
+    settings = {
+        "eps": made.tolerance,
+        "modeord": 1,
+        "upsampfac": UPSAMPLING if made.tolerance > LEAST_UPSAMPLED else 2.0,
+        "spread_sort": 0,  # they come cell by cell
+    }
     columns = pairs_of_columns(weights)
-    to_modes = {1: finufft.nufft1d1, 2: finufft.nufft2d1, 3: finufft.nufft3d1}[d]
-    to_points = {1: finufft.nufft1d2, 2: finufft.nufft2d2, 3: finufft.nufft3d2}[d]
-    upsampling = UPSAMPLING if made.tolerance > LEAST_UPSAMPLED else 2.0
-    settings = {"eps": made.tolerance, "modeord": 1, "upsampfac": upsampling}
-    found = to_modes(*x, columns, made.modes, isign=-1, nthreads=1, **settings).reshape(len(columns), *made.modes)
+    to_modes = finufft.Plan(1, made.modes, len(columns), isign=-1, nthreads=1, **settings)
+    to_modes.setpts(*x)
+    found = to_modes.execute(columns).reshape(len(columns), *made.modes)
     n_potentials, n_components = made.spectra.shape[:2]
     values = np.empty((len(Y), n_potentials, weights.shape[1], n_components))
-    for a, component in product(range(n_potentials), range(n_components)):
-        at_points = to_points(*x, found * made.spectra[a, component], isign=1, **settings).reshape(len(columns), -1)
-        for r in range(weights.shape[1]):
-            values[:, a, r, component] = at_points[r // 2].imag if r % 2 else at_points[r // 2].real
+    to_points = finufft.Plan(2, made.modes, 1, isign=1, **settings)
+    to_points.setpts(*x)
+    for a, component, pair in product(range(n_potentials), range(n_components), range(len(columns))):
+        at_points = to_points.execute(found[pair] * made.spectra[a, component])
+        values[:, a, 2 * pair, component] = at_points.real
+        if 2 * pair + 1 < weights.shape[1]:
+            values[:, a, 2 * pair + 1, component] = at_points.imag
     return values
 
 

@@ -15,11 +15,12 @@ from umapinfo.pairs.cells import cells_of
 from umapinfo.pairs.choice import choose, radius_in_steps
 from umapinfo.pairs.far import Plan, far_sums, make_plan
 from umapinfo.pairs.near import add_near
-from umapinfo.pairs.rows import row_sums
+from umapinfo.pairs.rows import quick_row_sums, row_sums
+from umapinfo.pairs.tiles import tiles_error
 
 Floats = NDArray[np.float64]
 
-CHECKED, CHECKED_AGAIN = 128, 24  # vertices whose sums are checked, with a new plan and with a kept one
+CHECKED, CHECKED_AGAIN = 64, 24  # vertices whose sums are checked, with a new plan and with a kept one
 SAFETY = 2.0
 TRIES = 5
 OUTSIDE = 2048  # most vertices outside the box of a kept plan
@@ -48,29 +49,32 @@ def fourier_sums(
     """Sums within rtol, or None where every split costs more than the budget or the error estimate stays above rtol."""
     codes_key = tuple(codes.tolist())
     if plan is not None and plan.serves(Y, codes_key, curve, moment, OUTSIDE):
-        found = _checked(Y, weights, plan, CHECKED_AGAIN)
+        found = _checked(Y, weights, plan, rtol, CHECKED_AGAIN)
         if found.error <= rtol:
             return found
     n_transforms = len(codes) * Y.shape[1] ** moment * -(-weights.shape[1] // 2)
-    steps, tolerance = radius_in_steps(rtol), rtol / 1000
+    steps, tolerance = radius_in_steps(rtol), rtol / 500
     for _ in range(TRIES):
         split = choose(Y, n_transforms, moment, steps, budget)
         if split is None:
             return None
         plan = make_plan(codes_key, curve, moment, split, max(tolerance, 1e-13))
-        found = _checked(Y, weights, plan, CHECKED)
+        found = _checked(Y, weights, plan, rtol, CHECKED)
         if found.error <= rtol:
             return found
         steps, tolerance = 1.4 * steps, tolerance / 30
     return None
 
 
-def _checked(Y: Floats, weights: Floats, plan: Plan, n_checked: int) -> Fourier:
+def _checked(Y: Floats, weights: Floats, plan: Plan, rtol: float, n_checked: int) -> Fourier:
     """The sums of a plan, and twice the largest error seen among checked vertices."""
     values, n_coincident = planned_sums(Y, weights, plan)
     rows = _rows_to_check(values, n_checked)
     codes = np.array(plan.codes)
-    exact, sizes, _ = row_sums(Y, rows, np.arange(len(Y)), codes, weights, plan.curve, plan.moment)
+    if plan.moment == 0 and tiles_error(Y, codes, weights, plan.curve) < rtol:
+        exact, sizes = quick_row_sums(Y, rows, codes, weights, plan.curve)
+    else:
+        exact, sizes, _ = row_sums(Y, rows, np.arange(len(Y)), codes, weights, plan.curve, plan.moment)
     errors = np.abs(values[rows] - exact)
     relative = np.divide(errors, sizes, out=np.where(errors > 0, np.inf, 0.0), where=sizes > 0)
     return Fourier(values, SAFETY * float(relative.max()), n_coincident, plan)
