@@ -67,49 +67,62 @@ def choose(Y: Floats, n_transforms: int, moment: int, steps: float, budget: floa
     n, d = Y.shape
     if d > 3:
         return None
-    distance = np.abs(Y - np.median(Y, axis=0)).max(axis=1)
-    outward = np.argsort(distance, kind="stable")
-    sample = np.random.default_rng(0).permutation(n)[:SAMPLE]
-    best, shortest, least = None, np.inf, budget
+    distance = np.abs(Y - np.median(Y[:: max(n // SAMPLE, 1)], axis=0)).max(axis=1)
+    outermost = np.argpartition(distance, max(n - TRIMMED[-1], 0))[max(n - TRIMMED[-1], 0) :]
+    outermost = outermost[np.lexsort((outermost, -distance[outermost]))]
+    sample = np.random.default_rng(0).choice(n, min(n, SAMPLE), replace=False)
+    best, shortest, least, kept = None, np.inf, budget, np.ones(n, dtype=bool)
     for trimmed in TRIMMED:
         if trimmed >= n // 2:
             break
-        kept = outward[: n - trimmed]
+        kept[outermost[:trimmed]] = False
         low, high = Y[kept].min(axis=0), Y[kept].max(axis=0)
         if (high - low).max() > 0.9 * shortest:
             continue
         shortest = (high - low).max()
         outside = 2 * DIRECT * trimmed * n * n_transforms
-        inside = sample[np.isin(sample, kept, assume_unique=True)] if trimmed else sample
-        for split in _splits(Y[inside], low, high, n, n_transforms, moment, steps):
-            if split.cost + outside < least:
-                best, least = split._replace(cost=split.cost + outside), split.cost + outside
+        box = Box(Y[sample[kept[sample]]], low, high, n)
+        split = _cheapest(box, n_transforms, moment, steps) if shortest > 0 else None
+        if split is not None and split.cost + outside < least:
+            best, least = split._replace(cost=split.cost + outside), split.cost + outside
     return best
 
 
-def _splits(
-    sample: Floats, low: Floats, high: Floats, n: int, n_transforms: int, moment: int, steps: float
-) -> list[Split]:
-    """The splits of a box, one a number of modes."""
-    d, lengths = sample.shape[1], np.maximum(high - low, 1e-3 * (high - low).max())
-    if lengths.max() == 0:
-        return []
-    centre = tuple((low + (high - low) / 2).tolist())
+class Box(NamedTuple):
+    """A box, a sample of the points in it, and the number of all."""
+
+    sample: Floats
+    low: Floats
+    high: Floats
+    n: int
+
+
+def _cheapest(box: Box, n_transforms: int, moment: int, steps: float) -> Split:
+    """The split of a box with the number of modes at which cost is least, going up or down from the middle one."""
+    rungs = [m for m in (MODES_3D if len(box.low) == 3 else MODES) if m / 2 > turn(m, moment, steps)]
+    place = len(rungs) // 2
+    best = _split(box, rungs[place], n_transforms, moment, steps)
+    for way in (1, -1):
+        at = place + way
+        while 0 <= at < len(rungs):
+            split = _split(box, rungs[at], n_transforms, moment, steps)
+            if split.cost >= best.cost:
+                break
+            best, at = split, at + way
+    return best
+
+
+def _split(box: Box, longest: int, n_transforms: int, moment: int, steps: float) -> Split:
+    """The split with so many modes along the longest axis."""
+    lengths = np.maximum(box.high - box.low, 1e-3 * (box.high - box.low).max())
+    centre = tuple((box.low + (box.high - box.low) / 2).tolist())
     rung = 2.0 ** (math.ceil(8 * math.log2(lengths.max())) / 8)
-    found = []
-    for longest in MODES_3D if d == 3 else MODES:
-        room = longest / 2 - turn(longest, moment, steps)
-        if room <= 0:
-            continue
-        step = rung / room
-        modes = tuple(_modes(length / step, moment, steps) for length in lengths)
-        radius = steps * step
-        far = (n_transforms + 1) * (MODE * math.prod(modes) + POINT * n)
-        near = NEAR * 2 * count_candidates(cells_of(sample, radius**2)) * (n / len(sample)) ** 2
-        found.append(Split(centre, step, modes, radius, far + near))
-        if near < far / 8:  # more modes cost more, and save less than an eighth
-            break
-    return found
+    step = rung / (longest / 2 - turn(longest, moment, steps))
+    modes = tuple(_modes(length / step, moment, steps) for length in lengths)
+    radius = steps * step
+    far = (n_transforms + 1) * (MODE * math.prod(modes) + POINT * box.n)
+    looked_at = 2 * count_candidates(cells_of(box.sample, radius**2)) * (box.n / len(box.sample)) ** 2
+    return Split(centre, step, modes, radius, far + NEAR * looked_at)
 
 
 def _modes(length: float, moment: int, steps: float) -> int:
