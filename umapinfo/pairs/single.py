@@ -28,7 +28,7 @@ Bound.  In units of half an ulp, 2^-24, a pair's value has the relative error (f
     (d + 2) b    squares: differences twice, d products and sums, through d ln f / d ln s <= b
     1.8 b        log2 m: quotient 2, polynomial 2, each times |ln m| <= 0.35; sums of |w| <= b / 2 0.4
     1.4          2^x: last step 1, steps before 0.4
-    4.2          repulsion: sum and quotient 1.08 each, polynomial 1, last step 1
+    4.5          repulsion: sum and quotient 1.08 each, 2 t - ln x 1, polynomial 0.3, last step 1
     1            c > 0: the sum
 
 The polynomials themselves are within 4e-9 and, but for the rounding of b / ln 2 times them, without bias.
@@ -116,7 +116,7 @@ def largest_square(curve: Curve) -> float:
 
 def pair_error(curve: Curve, n_axes: int) -> float:
     """Bound of the relative error of a pair's value, derived in the module's docstring."""
-    return ((n_axes + 3.8) * curve.b + 5.7 + (curve.c > 0)) * HALF_ULP
+    return ((n_axes + 3.8) * curve.b + 5.9 + (curve.c > 0)) * HALF_ULP
 
 
 @jit

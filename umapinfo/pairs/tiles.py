@@ -1,10 +1,10 @@
 """The fast body of `pair_sums`: each unordered pair once, its value for both ends, in float32 tiles.
 
-The points are cut into N_BLOCKS blocks, and the pairs of blocks are shared out to N_LANES lanes, each of which has
-float64 sums of its own; these are added in order.  A thread takes whole lanes, so that bits do not depend on the number
-of threads.  Memory: N_LANES n (p r + 1/2) float64.
+The points are cut into 2 N_LANES blocks.  A lane takes the rows of two of them, one with many points after it and one
+with few, and adds to float64 sums of its own; the lanes' sums are added in order.  A thread takes whole lanes, so that
+bits do not depend on the number of threads.  Memory: N_LANES n (p r + 1/2) float64.
 
-A tile goes by FOUR rows at a time and RUN columns at a time through the loops of `umapinfo.pairs.single`.  Only four
+Pairs go by FOUR rows at a time and RUN columns at a time through the loops of `umapinfo.pairs.single`.  Only four
 values at a time are added in float32, in pairs (so that equal ones add exactly): the rows' of one column, and four of
 one row a quarter of a run apart.  What follows is float64, SUB sums for each row.
 """
@@ -38,10 +38,11 @@ from umapinfo.pairs.single import (
 )
 
 FOUR = 4
-RUN = 1024  # columns: the buffers of a run stay in the first-level cache
+RUN = 1024  # columns: the buffers of a run stay near the first-level cache
 SUB = RUN // 4
+PANEL = 4 * RUN  # columns: their points and sums stay in the second-level cache
 N_LANES = 16  # so many threads have work
-N_BLOCKS = 2 * N_LANES  # blocks of rows: a lane has a long and a short one, of blocks to go with
+N_BLOCKS = 2 * N_LANES
 LEAST_POINTS = 512  # below, the float64 body takes some milliseconds
 WEIGHT_RANGE = 2.0**-40  # smallest weight that is not 0, relative to the largest: float32 products stay normal
 
@@ -118,18 +119,19 @@ def add_lane(
     n_coincident: np.ndarray,
     lane: int,
 ) -> None:
-    """Add the pairs of a lane: its two blocks of rows, each with itself and all blocks after it."""
+    """Add the pairs of a lane: its two blocks of rows, with all points after each row, a panel at a time."""
     n_blocks = 2 * sums.shape[0]
     f = np.empty((codes.shape[0], FOUR, RUN), np.float32)
     rows = np.empty((codes.shape[0], columns.shape[0], FOUR, SUB))
     buffers = np.empty((3, RUN), np.float32)
+    n_padded = (layout.shape[0] + 63) // 64 * 64
     for half in range(2):
         first = n_blocks - 1 - lane if half else lane
-        for second in range(first, n_blocks):
-            stop = min((second + 1) * block, (layout.shape[0] + 63) // 64 * 64)
-            for i in range(first * block, min((first + 1) * block, layout.shape[0]), FOUR):
+        for panel in range(first * block, n_padded, PANEL):
+            stop = min(panel + PANEL, n_padded)
+            for i in range(first * block, min((first + 1) * block, stop, layout.shape[0]), FOUR):
                 rows[:] = 0.0
-                for start in range(max(second * block, i // 64 * 64), stop, RUN):
+                for start in range(max(panel, i // 64 * 64), stop, RUN):
                     size = min(RUN, stop - start)
                     for row in range(FOUR):
                         run = (i + row, row, start, size)
