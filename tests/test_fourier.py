@@ -167,7 +167,7 @@ def test_periodic_square__is_the_square_inside_the_box_and_turns_smoothly_beyond
 
 
 def test_choice__leaves_far_vertices_out_of_the_box():
-    split = choose(LAYOUTS["one outlier at 1e6"], 1, 0, radius_in_steps(1e-6), np.inf)
+    split = choose(LAYOUTS["one outlier at 1e6"], 1, 0, radius_in_steps(1e-6), 9e-9, np.inf)
     assert split.step * max(split.modes) < 1e3
 
 
@@ -183,6 +183,6 @@ def test_rows__are_those_of_the_twin():
 
 
 def test_plan__is_made_of_a_split_alone():
-    split = choose(LAYOUTS["cloud"], 1, 0, 5.0, np.inf)
+    split = choose(LAYOUTS["cloud"], 1, 0, 5.0, 9e-9, np.inf)
     one, two = (make_plan((1,), UMAP, 0, split, 1e-9) for _ in range(2))
     assert one.kernel is two.kernel

@@ -15,16 +15,12 @@ from umapinfo.pairs.cells import cells_of, count_candidates
 
 Floats = NDArray[np.float64]
 
-SAMPLE = 5_000  # points from which the number of near pairs is estimated
+SAMPLE = 3_000  # points from which the number of near pairs is estimated
 TRIMMED = (0, 16, 64, 256, 1024)  # vertices that may be left out of the box
 MODES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1280, 1536, 2048, 3072, 4096)
 MODES_3D = (16, 24, 32, 48, 64, 96, 128, 192, 256)
-DIRECT, NEAR, MODE, POINT = (
-    30e-9,
-    12e-9,
-    40e-9,
-    0.15e-6,
-)  # a pair, a near pair looked at, a mode and a point a transform
+DIRECT, MODE, POINT = 30e-9, 48e-9, 0.1e-6  # an ordered pair; a mode and a point a transform
+NEAR, NEAR_SINGLE = 9e-9, 2.5e-9  # a near pair looked at
 
 
 def turn(n_modes: int, moment: int, steps: float) -> float:
@@ -50,7 +46,7 @@ def radius_in_steps(rtol: float) -> float:
     return min(max(4.4 - 0.9 * (math.log10(rtol) + 6.0), 3.0), 12.0)
 
 
-def choose(Y: Floats, n_transforms: int, moment: int, steps: float, budget: float) -> Split | None:
+def choose(Y: Floats, n_transforms: int, moment: int, steps: float, near: float, budget: float) -> Split | None:
     """The cheapest split of a layout, or None where all cost more than the budget.
 
     Parameters
@@ -61,6 +57,8 @@ def choose(Y: Floats, n_transforms: int, moment: int, steps: float, budget: floa
     moment : int
     steps : float
         r_c over the grid's step.
+    near : float, seconds of one core
+        For each near pair that is looked at: NEAR or NEAR_SINGLE.
     budget : float, seconds of one core
         What another way would cost.
     """
@@ -82,7 +80,7 @@ def choose(Y: Floats, n_transforms: int, moment: int, steps: float, budget: floa
         shortest = (high - low).max()
         outside = 2 * DIRECT * trimmed * n * n_transforms
         box = Box(Y[sample[kept[sample]]], low, high, n)
-        split = _cheapest(box, n_transforms, moment, steps) if shortest > 0 else None
+        split = _cheapest(box, n_transforms, moment, steps, near) if shortest > 0 else None
         if split is not None and split.cost + outside < least:
             best, least = split._replace(cost=split.cost + outside), split.cost + outside
     return best
@@ -97,22 +95,22 @@ class Box(NamedTuple):
     n: int
 
 
-def _cheapest(box: Box, n_transforms: int, moment: int, steps: float) -> Split:
+def _cheapest(box: Box, n_transforms: int, moment: int, steps: float, near: float) -> Split:
     """The split of a box with the number of modes at which cost is least, going up or down from the middle one."""
     rungs = [m for m in (MODES_3D if len(box.low) == 3 else MODES) if m / 2 > turn(m, moment, steps)]
     place = len(rungs) // 2
-    best = _split(box, rungs[place], n_transforms, moment, steps)
+    best = _split(box, rungs[place], n_transforms, moment, steps, near)
     for way in (1, -1):
         at = place + way
         while 0 <= at < len(rungs):
-            split = _split(box, rungs[at], n_transforms, moment, steps)
+            split = _split(box, rungs[at], n_transforms, moment, steps, near)
             if split.cost >= best.cost:
                 break
             best, at = split, at + way
     return best
 
 
-def _split(box: Box, longest: int, n_transforms: int, moment: int, steps: float) -> Split:
+def _split(box: Box, longest: int, n_transforms: int, moment: int, steps: float, near: float) -> Split:
     """The split with so many modes along the longest axis."""
     lengths = np.maximum(box.high - box.low, 1e-3 * (box.high - box.low).max())
     centre = tuple((box.low + (box.high - box.low) / 2).tolist())
@@ -122,7 +120,7 @@ def _split(box: Box, longest: int, n_transforms: int, moment: int, steps: float)
     radius = steps * step
     far = (n_transforms + 1) * (MODE * math.prod(modes) + POINT * box.n)
     looked_at = 2 * count_candidates(cells_of(box.sample, radius**2)) * (box.n / len(box.sample)) ** 2
-    return Split(centre, step, modes, radius, far + NEAR * looked_at)
+    return Split(centre, step, modes, radius, far + near * looked_at)
 
 
 def _modes(length: float, moment: int, steps: float) -> int:

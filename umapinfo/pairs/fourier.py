@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from umapinfo.core.curve import Curve
 from umapinfo.pairs.cells import cells_of
-from umapinfo.pairs.choice import choose, radius_in_steps
+from umapinfo.pairs.choice import NEAR, NEAR_SINGLE, choose, radius_in_steps
 from umapinfo.pairs.far import Plan, far_sums, make_plan
 from umapinfo.pairs.near import add_near
+from umapinfo.pairs.near_single import add_near_single
 from umapinfo.pairs.rows import quick_row_sums, row_sums
 from umapinfo.pairs.tiles import tiles_error
 
@@ -48,33 +49,33 @@ def fourier_sums(
 ) -> Fourier | None:
     """Sums within rtol, or None where every split costs more than the budget or the error estimate stays above rtol."""
     codes_key = tuple(codes.tolist())
+    quick = moment == 0 and tiles_error(Y, codes, weights, curve) < rtol
     if plan is not None and plan.serves(Y, codes_key, curve, moment, OUTSIDE):
-        found = _checked(Y, weights, plan, rtol, CHECKED_AGAIN)
+        found = _checked(Y, weights, plan, quick, CHECKED_AGAIN)
         if found.error <= rtol:
             return found
     n_transforms = len(codes) * Y.shape[1] ** moment * -(-weights.shape[1] // 2)
     steps, tolerance = radius_in_steps(rtol), rtol / 500
     for _ in range(TRIES):
-        split = choose(Y, n_transforms, moment, steps, budget)
+        split = choose(Y, n_transforms, moment, steps, len(codes) * (NEAR_SINGLE if quick else NEAR), budget)
         if split is None:
             return None
         plan = make_plan(codes_key, curve, moment, split, max(tolerance, 1e-13))
-        found = _checked(Y, weights, plan, rtol, CHECKED)
+        found = _checked(Y, weights, plan, quick, CHECKED)
         if found.error <= rtol:
             return found
         steps, tolerance = 1.4 * steps, tolerance / 30
     return None
 
 
-def _checked(Y: Floats, weights: Floats, plan: Plan, rtol: float, n_checked: int) -> Fourier:
+def _checked(Y: Floats, weights: Floats, plan: Plan, quick: bool, n_checked: int) -> Fourier:
     """The sums of a plan, and twice the largest error seen among checked vertices."""
-    values, n_coincident = planned_sums(Y, weights, plan)
+    values, n_coincident = planned_sums(Y, weights, plan, quick=quick)
     rows = _rows_to_check(values, n_checked)
-    codes = np.array(plan.codes)
-    if plan.moment == 0 and tiles_error(Y, codes, weights, plan.curve) < rtol:
-        exact, sizes = quick_row_sums(Y, rows, codes, weights, plan.curve)
+    if quick:
+        exact, sizes = quick_row_sums(Y, rows, np.array(plan.codes), weights, plan.curve)
     else:
-        exact, sizes, _ = row_sums(Y, rows, np.arange(len(Y)), codes, weights, plan.curve, plan.moment)
+        exact, sizes, _ = row_sums(Y, rows, np.arange(len(Y)), np.array(plan.codes), weights, plan.curve, plan.moment)
     errors = np.abs(values[rows] - exact)
     relative = np.divide(errors, sizes, out=np.where(errors > 0, np.inf, 0.0), where=sizes > 0)
     return Fourier(values, SAFETY * float(relative.max()), n_coincident, plan)
@@ -89,14 +90,14 @@ def _rows_to_check(values: Floats, n_checked: int) -> NDArray[np.int64]:
     return np.unique(np.concatenate(drawn))
 
 
-def planned_sums(Y: Floats, weights: Floats, plan: Plan) -> tuple[Floats, NDArray[np.int64]]:
+def planned_sums(Y: Floats, weights: Floats, plan: Plan, *, quick: bool = False) -> tuple[Floats, NDArray[np.int64]]:
     """The sums of a plan, [n, p, r, d^moment], and the coincident points of each vertex."""
     inside = plan.inside(Y)
     if inside.all():
-        return bulk_sums(Y, weights, plan)
+        return bulk_sums(Y, weights, plan, quick)
     values = np.zeros((len(Y), len(plan.codes), weights.shape[1], Y.shape[1] ** plan.moment))
     n_coincident = np.zeros(len(Y), dtype=np.int64)
-    values[inside], n_coincident[inside] = bulk_sums(Y[inside], weights[inside], plan)
+    values[inside], n_coincident[inside] = bulk_sums(Y[inside], weights[inside], plan, quick)
     bulk, outside, everyone = np.flatnonzero(inside), np.flatnonzero(~inside), np.arange(len(Y))
     for rows, others in ((bulk, outside), (outside, everyone)):
         sums, _, counts = row_sums(Y, rows, others, np.array(plan.codes), weights, plan.curve, plan.moment)
@@ -105,13 +106,16 @@ def planned_sums(Y: Floats, weights: Floats, plan: Plan) -> tuple[Floats, NDArra
     return values, n_coincident
 
 
-def bulk_sums(Y: Floats, weights: Floats, plan: Plan) -> tuple[Floats, NDArray[np.int64]]:
+def bulk_sums(Y: Floats, weights: Floats, plan: Plan, quick: bool) -> tuple[Floats, NDArray[np.int64]]:
     """Sums over the pairs of vertices in the box, and the coincident points of each."""
     found = cells_of(Y, plan.kernel.radius**2)
     ordered = Y[found.order], weights[found.order]
     sums, counts = far_sums(*ordered, plan), np.zeros(len(Y), dtype=np.int64)
     codes, table = np.array(plan.codes), plan.kernel.table
-    add_near(ordered[0], found, codes, ordered[1], plan.curve, table, plan.moment, sums, counts)
+    if quick:
+        add_near_single(ordered[0], found, codes, ordered[1], plan.curve, table.s0, table.smooth, sums, counts)
+    else:
+        add_near(ordered[0], found, codes, ordered[1], plan.curve, table, plan.moment, sums, counts)
     values, n_coincident = np.empty_like(sums), np.empty_like(counts)
     values[found.order], n_coincident[found.order] = sums, counts
     return values, n_coincident
