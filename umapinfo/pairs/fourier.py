@@ -5,6 +5,7 @@ compared with exact ones.  Where twice the largest difference exceeds rtol, the 
 help, there is no answer, and the caller sums directly.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -110,12 +111,16 @@ def bulk_sums(Y: Floats, weights: Floats, plan: Plan, quick: bool) -> tuple[Floa
     """Sums over the pairs of vertices in the box, and the coincident points of each."""
     found = cells_of(Y, plan.kernel.radius**2)
     ordered = Y[found.order], weights[found.order]
-    sums, counts = far_sums(*ordered, plan), np.zeros(len(Y), dtype=np.int64)
     codes, table = np.array(plan.codes), plan.kernel.table
-    if quick:
-        add_near_single(ordered[0], found, codes, ordered[1], plan.curve, table.s0, table.smooth, sums, counts)
-    else:
-        add_near(ordered[0], found, codes, ordered[1], plan.curve, table, plan.moment, sums, counts)
+    shape = (len(Y), len(codes), weights.shape[1], Y.shape[1] ** plan.moment)
+    near, counts = np.zeros(shape), np.zeros(len(Y), dtype=np.int64)
+    with ThreadPoolExecutor(1) as pool:  # the far part keeps one core busy for half of its time
+        far = pool.submit(far_sums, *ordered, plan)
+        if quick:
+            add_near_single(ordered[0], found, codes, ordered[1], plan.curve, table.s0, table.smooth, near, counts)
+        else:
+            add_near(ordered[0], found, codes, ordered[1], plan.curve, table, plan.moment, near, counts)
+        sums = far.result() + near
     values, n_coincident = np.empty_like(sums), np.empty_like(counts)
     values[found.order], n_coincident[found.order] = sums, counts
     return values, n_coincident
