@@ -50,7 +50,6 @@ def layouts(n):
         "spread": random.uniform(0, 300, (n, 2)),
         "shifted": cloud + 1e5,
         "three axes": random.normal(size=(n, 3)) * 3,
-        "one axis": random.normal(size=(n, 1)) * 20,
     }
 
 
@@ -75,7 +74,7 @@ def test_fourier_sums__are_within_rtol_at_every_vertex_or_there_are_none(name, r
 
 @pytest.mark.parametrize("moment", [0, 1, 2])
 @pytest.mark.parametrize("code", ANALYTIC, ids=[POTENTIALS[code] for code in ANALYTIC])
-@pytest.mark.parametrize("name", ["cloud", "clumps", "three axes", "one axis"])
+@pytest.mark.parametrize("name", ["cloud", "clumps", "three axes"])
 def test_fourier_sums__serve_every_potential_and_moment(name, code, moment):
     Y, codes = LAYOUTS[name][:1500], np.array([code])
     weights = np.random.default_rng(0).uniform(0.5, 2, (len(Y), 1))
@@ -167,7 +166,7 @@ def test_periodic_square__is_the_square_inside_the_box_and_turns_smoothly_beyond
 
 
 def test_choice__leaves_far_vertices_out_of_the_box():
-    split = choose(LAYOUTS["one outlier at 1e6"], 1, 0, radius_in_steps(1e-6), 9e-9, np.inf)
+    split = choose(LAYOUTS["one outlier at 1e6"], 1, 0, radius_in_steps(1e-6, 2), 9e-9, np.inf)
     assert split.step * max(split.modes) < 1e3
 
 

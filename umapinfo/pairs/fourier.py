@@ -22,9 +22,9 @@ from umapinfo.pairs.tiles import tiles_error
 
 Floats = NDArray[np.float64]
 
-CHECKED, CHECKED_AGAIN = 64, 24  # vertices whose sums are checked, with a new plan and with a kept one
+CHECKED, CHECKED_AGAIN = 96, 48  # vertices whose sums are checked, with a new plan and with a kept one
 SAFETY = 2.0
-TRIES = 5
+TRIES = 6
 OUTSIDE = 2048  # most vertices outside the box of a kept plan
 
 
@@ -56,7 +56,7 @@ def fourier_sums(
         if found.error <= rtol:
             return found
     n_transforms = len(codes) * Y.shape[1] ** moment * -(-weights.shape[1] // 2)
-    steps, tolerance = radius_in_steps(rtol), rtol / 500
+    steps, tolerance = radius_in_steps(rtol, Y.shape[1]), rtol / 500
     for _ in range(TRIES):
         split = choose(Y, n_transforms, moment, steps, len(codes) * (NEAR_SINGLE if quick else NEAR), budget)
         if split is None:
@@ -83,12 +83,15 @@ def _checked(Y: Floats, weights: Floats, plan: Plan, quick: bool, n_checked: int
 
 
 def _rows_to_check(values: Floats, n_checked: int) -> NDArray[np.int64]:
-    """Vertices at random, as many from the twentieth with the least sums: where an error weighs most."""
-    n = len(values)
+    """Vertices to check: a third at random, a third of the twentieth with the least sums, a third with the very least.
+
+    There an error weighs most: the smooth part is known to so much of the largest sums.
+    """
+    n, third = len(values), n_checked // 3
     random = np.random.default_rng(1)
-    least = np.argsort(np.abs(values[:, 0, 0, 0]), kind="stable")[: max(n // 20, 1)]
-    drawn = [random.choice(n, min(n_checked // 2, n), replace=False), random.permutation(least)[: n_checked // 2]]
-    return np.unique(np.concatenate(drawn))
+    least = np.argsort(np.abs(values[:, 0, 0]).max(axis=1), kind="stable")
+    some = random.permutation(least[: max(n // 20, 1)])[:third]
+    return np.unique(np.concatenate([random.choice(n, min(third, n), replace=False), some, least[:third]]))
 
 
 def planned_sums(Y: Floats, weights: Floats, plan: Plan, *, quick: bool = False) -> tuple[Floats, NDArray[np.int64]]:

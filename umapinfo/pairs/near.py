@@ -1,4 +1,4 @@
-"""The near part of a split sum: pairs within a radius, found by a grid of cells, in 1 to 3 dimensions.
+"""The near part of a split sum: pairs within a radius, found by a grid of cells.
 
 Each point sums its own row in a fixed order: the bits do not depend on the number of threads.  What a near pair adds is
 read off a table of polynomials: no logarithm, no power.

@@ -78,7 +78,7 @@ def pair_sums(
         Allowed error of vertex i, relative to sum_j |weights_j f(d_ij)|.  None: exact.  Otherwise the cheapest of
         three is taken that keeps to it: exact sums (up to 4,000 points always); `umapinfo.pairs.tiles` (repulsion and
         similarity, moment 0, coordinates that are float32 numbers, rtol from about 1e-6 on); `umapinfo.pairs.fourier`
-        (up to three dimensions, any potential but the clipped one, time about n).
+        (two or three dimensions, any potential but the clipped one, time about n).
     plan : Plan, optional
         Of an earlier result: where it still serves, the layout is summed in the same way, as one smooth function.
         With a plan and no rtol, 1e-6 is allowed.
@@ -126,8 +126,8 @@ def _summed(sums: Sums, rtol: float | None, plan: Plan | None) -> tuple[Any, ...
     error = tiles_error(*sums[:4]) if sums.moment == 0 else np.inf
     direct = DIRECT * n * n * len(sums.codes) * sums.layout.shape[1] ** sums.moment
     cheapest = direct / TILES_FASTER if error <= rtol else direct
-    why_not = "the potential has a kink, or there are more than three dimensions"
-    if CLIPPED not in sums.codes and sums.layout.shape[1] <= 3:
+    why_not = "the potential has a kink, or the layout has not 2 or 3 dimensions"
+    if CLIPPED not in sums.codes and sums.layout.shape[1] in (2, 3):
         found = fourier_sums(*sums, rtol, plan, budget=cheapest)
         if found is not None:
             reason = f"{found.plan.kernel.modes} modes and a near part cost less than all pairs"
