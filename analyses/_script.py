@@ -12,17 +12,15 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 import umapinfo
-from umapinfo import Recording, embed, resume
+from umapinfo import embed, resume
 from umapinfo.core import LAW
 from umapinfo.datasets import NAMES, load
-from umapinfo.embed import INSTRUMENTS, LOSSES_UP_TO
 from umapinfo.jit import source_digest
 from umapinfo.plot import COLUMN, save_figure, style, write_numbers
 
 ROOT = Path(__file__).parents[1]
 DATA = ("ring", "digits")
 PAPER = (DATA, ("mnist",))  # what paper/ holds figures of, each in files of its own
-FEW_LOSSES = (0, 50, 200)  # recorded epochs where a sum over all pairs takes minutes
 SEED = 3  # of the ring's data, the one whose graph the literature describes; runs have seed 0
 
 Draw = Callable[[xr.Dataset, Axes], Axes]
@@ -44,8 +42,6 @@ class Script:
         One row of panels each, a column a data set; they compute nothing.
     results : quantity -> numbers
         For paper/numbers/<name>.json.
-    losses : bool
-        Whether it looks at losses: on large data sets few epochs are then recorded.
     """
 
     name: str
@@ -53,13 +49,12 @@ class Script:
     quantity: Callable[[xr.DataTree], xr.Dataset]
     rows: Sequence[Draw]
     results: Callable[[xr.Dataset], Mapping[str, Any]]
-    losses: bool = False
 
 
 def main(script: Script, arguments: Sequence[str] | None = None) -> None:
     """Trace the runs, draw the figure, write its numbers, say where."""
     options = parsed(script, arguments)
-    quantities = {name: script.quantity(trace_of(name, options, script.losses)) for name in options.data}
+    quantities = {name: script.quantity(trace_of(name, options)) for name in options.data}
     stem = script.name if tuple(options.data) == DATA else "_".join([script.name, *options.data])
     figures, numbers = options.out / "figures" / stem, options.out / "numbers" / f"{stem}.json"
     with style():
@@ -87,11 +82,10 @@ def parsed(script: Script, arguments: Sequence[str] | None) -> argparse.Namespac
     return options
 
 
-def trace_of(name: str, options: argparse.Namespace, losses: bool) -> xr.DataTree:
+def trace_of(name: str, options: argparse.Namespace) -> xr.DataTree:
     """The trace of a default run on a data set: the kept one of these settings and sources, gone on with if cut off."""
     data = load(name, seed=SEED, n=options.n)
-    few = losses and len(data.X) > LOSSES_UP_TO
-    settings = f"{name}-n{len(data.X)}-epochs{options.epochs or 'default'}{'-losses' if few else ''}"
+    settings = f"{name}-n{len(data.X)}-epochs{options.epochs or 'default'}"
     sources = source_digest(Path(umapinfo.__file__).parent) or b""
     path = options.traces / f"{settings}-law{LAW}-{sources.hex()[:12]}.zarr"
     if path.exists():
@@ -99,9 +93,7 @@ def trace_of(name: str, options: argparse.Namespace, losses: bool) -> xr.DataTre
     options.traces.mkdir(parents=True, exist_ok=True)
     for old in options.traces.glob(f"{settings}-law*.zarr"):  # of other sources: never to be opened again
         shutil.rmtree(old)
-    recording = Recording(epochs=FEW_LOSSES, observers=[kind() for kind in INSTRUMENTS]) if few else None
-    told = {"recording": recording, "labels": data.labels, "attrs": {"data": name}}
-    return embed(data.X, path=path, n_epochs=options.epochs, **told)
+    return embed(data.X, path=path, n_epochs=options.epochs, labels=data.labels, attrs={"data": name})
 
 
 def drawn(script: Script, quantities: Mapping[str, xr.Dataset]) -> Any:

@@ -132,4 +132,4 @@ def results(found: xr.Dataset) -> Mapping[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Script("kl_bce", (__doc__ or "").splitlines()[0], quantity, (draw, draw_effective), results, losses=True))
+    main(Script("kl_bce", (__doc__ or "").splitlines()[0], quantity, (draw, draw_effective), results))

@@ -73,7 +73,7 @@ def main() -> None:
     curve, descent = fit_curve(), Descent()
     mu = prune(graph, descent.epochs_for(graph.n_vertices))
     start = initial_layout(mu)
-    recording = Recording(observers=default_observers(graph.n_vertices))
+    recording = Recording(observers=default_observers(*start.shape))
     run(graph, curve, Descent(n_epochs=12), start, recording, progress=False)  # compile
     folder = Path(tempfile.mkdtemp(dir="."))
     path = folder / "trace.zarr"

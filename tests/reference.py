@@ -528,7 +528,23 @@ def pair_potential(name, d2, curve):
             return 1 / (1 + x)
         if name == "repulsion_clipped":
             return -np.log(min(x / (1 + x) + 1e-4, 1.0))
-    raise KeyError(name)
+        # Chain rule in d: x' = 2 a b d^(2b-1), (ln(1 + x))' = x'/(1 + x), (ln(1 + 1/x))' = -x'/(x (1 + x)), theta' =
+        # -x'/x.  For c = 0 powers of d cancel and are left out, as they are 0 or infinite at d = 0.
+        d2 = np.float64(d2)
+        dx_over_d = 2 * a * b * d2 ** (b - 1)
+        if name == "attraction_slope":
+            return dx_over_d / (1 + x)
+        if name == "repulsion_slope":
+            return -2 * b / d2 / (1 + x) if c == 0 else -dx_over_d / (x * (1 + x))
+        if name == "fisher":
+            squared = 2 * b * dx_over_d if c == 0 else 4 * a**2 * b**2 * d2 ** (2 * b - 1) / x
+            return squared / (1 + x) ** 2
+        if name == "variance":
+            return x / (1 + x) ** 2
+        if name == "similarity_log":
+            return np.log(d2) / 2 / (1 + x)  # half of ln d^2: near d = 1 the root would lose digits
+        power = {"variance_log": 1, "variance_log2": 2}[name]
+        return x / (1 + x) ** 2 * (np.log(d2) / 2) ** power if x > 0 else 0.0
 
 
 def pair_sums(Y, potentials, weights, curve, moment=0):

@@ -556,14 +556,14 @@ def test_sampled_loss__of_an_epoch_without_updates_is_zero_and_of_one_not_kept_r
 OF_EACH_LOSS = (*TOTALS, "identity_residual")
 OF_THE_SPLIT = ("i_divergence", "i_divergence_shape", "i_divergence_mass", "i_divergence_complement")
 OF_UPDATES = ("sampled_loss", "sampled_attraction", "sampled_repulsion")
-OTHERS = ("loss", "effective_loss", "n_coincident", "article_cross_entropy")
+OTHERS = ("loss", "effective_loss", "n_coincident", "pair_sum_error", "article_cross_entropy")
 
 
 def test_loss_observer__gives_what_the_functions_give_from_one_sum_over_all_pairs(monkeypatch):
     graph, Y = random_case()
     Y[3] = Y[2]
     calls, service = [], loss_sums.pair_sums
-    monkeypatch.setattr(loss_sums, "pair_sums", lambda *args: calls.append(1) or service(*args))
+    monkeypatch.setattr(loss_sums, "pair_sums", lambda *args, **named: calls.append(1) or service(*args, **named))
     observer, settings = LossObserver(), descent(gamma=0.7)
     assert (observer.name, observer.needs_updates) == ("loss", True)
     arrays = observer.start(graph, UMAP, settings)

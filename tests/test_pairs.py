@@ -153,7 +153,9 @@ def test_pair_sums__of_a_curve_with_c_keep_coincident_points():
     sums = pair_sums(np.zeros((3, 2)), POTENTIALS, np.ones(3), Curve(1.0, 1.0, 1.0))
     # q = 1/2 at d = 0; one ulp of each logarithm.
     expected = [2 * math.log(2), 2 * math.log(2), 1.0, -2 * math.log(0.5 + CLIP)]
-    np.testing.assert_allclose(sums.values[0, :, 0], expected, rtol=1e-15)
+    np.testing.assert_allclose(sums.values[0, :4, 0], expected, rtol=1e-15)
+    # variance, slopes and Fisher weight: 2 q (1 - q), 2 * 2 q, 2 * -2 q (e^theta = 1), 0; logarithms are left out
+    np.testing.assert_allclose(sums.values[0, 4:, 0], [0.5, 2.0, -2.0, 0.0, 0.0, 0.0, 0.0], rtol=1e-15)
     np.testing.assert_array_equal(sums.n_coincident, [2, 2, 2])
 
 
@@ -167,7 +169,7 @@ def test_pair_sums__count_distances_whose_square_underflows_as_coincident():
 def test_pair_sums__of_one_point_are_zero():
     for moment in (0, 1, 2):
         sums = pair_sums([[3.0, 4.0]], POTENTIALS, [1.0], UMAP, moment=moment)
-        assert sums.values.shape == (1, 4, 1) + (2,) * moment
+        assert sums.values.shape == (1, len(POTENTIALS), 1) + (2,) * moment
         assert not sums.values.any()
         assert sums.n_coincident.tolist() == [0]
 

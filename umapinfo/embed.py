@@ -29,7 +29,7 @@ from umapinfo.trace.store import checked_path
 from umapinfo.trace.tree import check_labels, checked_attrs
 
 INSTRUMENTS = (DegreeObserver, BinarisationObserver, LossObserver)
-LOSSES_UP_TO = 20_000  # vertices: above, one sum over all pairs takes over ten seconds on two cores
+LOSSES_UP_TO = 100_000  # vertices, outside two and three dimensions: one sum over all pairs then takes over 2 s
 
 
 def embed(
@@ -65,8 +65,8 @@ def embed(
     init, n_components
         As for `initial_layout`.
     recording : Recording, optional
-        By default 21 epochs with the three instruments degree, binarisation and loss (the loss, which
-        sums over all pairs at each recorded epoch, up to 20,000 points).
+        By default 21 epochs with the three instruments degree, binarisation and loss (outside two and three
+        dimensions the loss, which then sums over all pairs one by one, up to 100,000 points).
     path, labels, attrs, progress
         As for `run`.
     **settings
@@ -120,14 +120,15 @@ def embed(
     mu = prune(graph, descent.epochs_for(graph.n_vertices))
     coordinates = None if metric == "precomputed" else data
     start = initial_layout(mu, init, X=coordinates, n_components=n_components, seed=descent.seed)
-    recording = recording or Recording(observers=default_observers(graph.n_vertices))
+    recording = recording or Recording(observers=default_observers(*start.shape))
     told = {"path": path, "labels": labels, "attrs": origin | attrs, "progress": progress}
     return run(graph, curve, descent, start, recording, **told)
 
 
-def default_observers(n_vertices: int) -> list[Observer]:
+def default_observers(n_vertices: int, n_axes: int) -> list[Observer]:
     """The three instruments of the mission; without the loss where it would take longer than the run."""
-    return [kind() for kind in INSTRUMENTS if kind is not LossObserver or n_vertices <= LOSSES_UP_TO]
+    slow = n_axes not in (2, 3) and n_vertices > LOSSES_UP_TO
+    return [kind() for kind in INSTRUMENTS if kind is not LossObserver or not slow]
 
 
 def resume(path: Any, *, observers: Sequence[Observer] = (), progress: bool = True) -> xr.DataTree:

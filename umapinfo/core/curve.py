@@ -91,5 +91,7 @@ def logit(d2: float, curve: Curve) -> float:
 
 @jit
 def softplus(x: float) -> float:
-    """ln(1 + e^x) without overflow: max(x, 0) + log1p(exp(-|x|)); 0 at -inf, +inf at +inf."""
-    return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+    """ln(1 + e^x) without overflow; 0 at -inf, +inf at +inf; also of a complex x."""
+    if x.real > 0.0:
+        return x + np.log1p(np.exp(-x))
+    return np.log1p(np.exp(x))

@@ -18,6 +18,7 @@ loss's gradient if negative samples push their tails too; if not, it has half of
 **Sums.**  Off the edges A = 0, KL_e = BCE_e = B softplus(theta) and H_e = 0.  So one sum over all pairs, with
 two columns of weights, serves both losses and both of KL and BCE; what it charges on the edges is taken off
 again and replaced by the edges' own formulas (`umapinfo.measures.bernoulli`), one each for KL, BCE and H.
+From 4,000 points on the sum is taken within rtol of each vertex's (`umapinfo.pairs`), by default 1e-6.
 
 **Coincident points.**  At d = 0 (theta = +inf if c = 0) a pair costs +inf if B > 0, and 0 if B = 0
 (purported, mu = 1).  A value is finite, or +inf together with n_coincident > 0, never NaN.  The `_apart`
@@ -44,6 +45,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from umapinfo.core.curve import Curve
@@ -73,6 +75,8 @@ if TYPE_CHECKING:
     from umapinfo.core.descent import Epoch
     from umapinfo.core.schedule import Descent
 
+RTOL = 1e-6  # of sums over all pairs, by default
+
 __all__ = [
     "CONVENTIONS",
     "Convention",
@@ -90,7 +94,9 @@ __all__ = [
 ]
 
 
-def purported_loss(graph: Graph, Y: ArrayLike, curve: Curve, *, convention: str = "unordered") -> LossValues:
+def purported_loss(
+    graph: Graph, Y: ArrayLike, curve: Curve, *, convention: str = "unordered", rtol: float | None = RTOL
+) -> LossValues:
     """The loss of UMAP's paper, -sum mu ln q + (1 - mu) ln(1 - q), as KL, BCE and H.
 
     Parameters
@@ -101,6 +107,8 @@ def purported_loss(graph: Graph, Y: ArrayLike, curve: Curve, *, convention: str 
     curve : Curve
     convention : str
         One of CONVENTIONS.
+    rtol : float or None
+        Of the sums over all pairs, as for `pair_sums`: up to 4,000 points, and with None, they are exact.
 
     Returns
     -------
@@ -109,15 +117,21 @@ def purported_loss(graph: Graph, Y: ArrayLike, curve: Curve, *, convention: str 
     Raises
     ------
     TypeError, ValueError
-        If the layout is not a finite numeric array with one row per vertex, or curve or convention are none.
+        If the layout is not a finite numeric array with one row per vertex, or curve, convention or rtol are none.
     """
     rule = checked_convention(convention)
     weights = purported_weights(graph)
-    return loss_values(weights, all_pairs(weights, Y, curve, [rule.potential]), rule)
+    return loss_values(weights, all_pairs(weights, Y, curve, [rule.potential], rtol), rule)
 
 
 def effective_loss(
-    graph: Graph, descent: Descent, Y: ArrayLike, curve: Curve, *, convention: str = "unordered"
+    graph: Graph,
+    descent: Descent,
+    Y: ArrayLike,
+    curve: Curve,
+    *,
+    convention: str = "unordered",
+    rtol: float | None = RTOL,
 ) -> LossValues:
     """The loss that negative sampling descends, -sum mu ln q + gamma m_neg (d_i + d_j)/(2n) ln(1 - q).
 
@@ -125,7 +139,7 @@ def effective_loss(
 
     Parameters
     ----------
-    graph, Y, curve, convention
+    graph, Y, curve, convention, rtol
         As for `purported_loss`.
     descent : Descent
         Gives gamma (repulsion_strength) and m_neg (negative_sample_rate).
@@ -141,17 +155,17 @@ def effective_loss(
     """
     rule = checked_convention(convention)
     weights = effective_weights(graph, descent)
-    return loss_values(weights, all_pairs(weights, Y, curve, [rule.potential]), rule)
+    return loss_values(weights, all_pairs(weights, Y, curve, [rule.potential], rtol), rule)
 
 
-def i_divergence(graph: Graph, Y: ArrayLike, curve: Curve) -> IDivergence:
+def i_divergence(graph: Graph, Y: ArrayLike, curve: Curve, *, rtol: float | None = RTOL) -> IDivergence:
     """The split of the purported KL into shape, mass and complement, over unordered pairs.
 
     Arguments and errors are those of `purported_loss`.  The complement is +inf where KL is; the others are
     finite, unless every q underflows (all distances beyond some 1e150).
     """
     weights = purported_weights(graph)
-    return i_divergence_split(weights, all_pairs(weights, Y, curve, ["repulsion", "similarity"]))
+    return i_divergence_split(weights, all_pairs(weights, Y, curve, ["repulsion", "similarity"], rtol))
 
 
 def article_cross_entropy(graph: Graph, Y: ArrayLike, curve: Curve) -> float:
@@ -167,8 +181,14 @@ class LossObserver:
     Of the purported loss kl, bce, entropy, attraction, repulsion, identity_residual and per vertex loss
     (bce); the same of the effective loss with the prefix effective_; n_coincident, article_cross_entropy,
     i_divergence, i_divergence_shape, _mass and _complement; of the epoch's updates sampled_loss,
-    sampled_attraction, sampled_repulsion.  All over unordered pairs; nothing accumulates, so
-    there are no arrays.
+    sampled_attraction, sampled_repulsion.  All over unordered pairs.  pair_sum_error is the estimated relative
+    error of the sums over all pairs, 0 where they are exact.
+
+    Parameters
+    ----------
+    rtol : float or None
+        Of the sums over all pairs; up to 4,000 points, and with None, they are exact.  A resumed run keeps it: it
+        stands among the arrays that are checkpointed.
     """
 
     name = "loss"
@@ -177,10 +197,13 @@ class LossObserver:
     _curve: Curve
     _descent: Descent
 
+    def __init__(self, rtol: float | None = RTOL) -> None:
+        self._rtol = rtol
+
     def start(self, graph: Graph, curve: Curve, descent: Descent) -> dict[str, NDArray[Any]]:
-        """Keep what the losses are made of."""
+        """Keep what the losses are made of; returns rtol, 0 for None."""
         self._graph, self._curve, self._descent = graph, curve, descent
-        return {}
+        return {"rtol": np.array(self._rtol or 0.0)}
 
     def step(self, arrays: dict[str, NDArray[Any]], epoch: Epoch) -> None:
         """Do nothing: the losses are functions of the recorded epoch."""
@@ -190,7 +213,8 @@ class LossObserver:
         weights = purported_weights(self._graph)
         # The columns v of the effective weights begin with the purported ones: one sum serves both.
         weights_effective = effective_weights(self._graph, self._descent)
-        pairs = all_pairs(weights_effective, epoch.Y, self._curve, ["repulsion", "similarity"])
+        rtol = float(arrays["rtol"]) or None
+        pairs = all_pairs(weights_effective, epoch.Y, self._curve, ["repulsion", "similarity"], rtol)
         purported = loss_values(weights, pairs, CONVENTIONS["unordered"])
         effective = loss_values(weights_effective, pairs, CONVENTIONS["unordered"])
         split = i_divergence_split(weights, pairs)
@@ -202,6 +226,7 @@ class LossObserver:
             "loss": purported.per_vertex.bce,
             "effective_loss": effective.per_vertex.bce,
             "n_coincident": purported.n_coincident,
+            "pair_sum_error": pairs.error,
             "article_cross_entropy": float(pair_terms(weights.A, weights.B, pairs.theta).attraction.sum()),
             "i_divergence": split.divergence,
             "i_divergence_shape": split.shape,

@@ -68,6 +68,7 @@ class Pairs:
 
     theta float64[m]: logits on the edges.  sums[potential] float64[n, r]: sum_{j != i} v_jr f(d_ij).
     hidden bool[n]: the vertex has a coincident partner off its edges, whose repulsion is infinite.
+    error: estimated relative error of the sums of a vertex, 0 if they are exact.
     """
 
     Y: NDArray[Any]
@@ -75,18 +76,19 @@ class Pairs:
     sums: dict[str, Floats]
     n_coincident: NDArray[np.int64]
     hidden: NDArray[np.bool_]
+    error: float
 
 
-def all_pairs(weights: LossWeights, Y: ArrayLike, curve: Curve, potentials: list[str]) -> Pairs:
+def all_pairs(weights: LossWeights, Y: ArrayLike, curve: Curve, potentials: list[str], rtol: float | None) -> Pairs:
     """One sum over all pairs, for every loss whose columns v are the first of these weights'."""
     layout = checked_rows(weights, Y)
-    sums = pair_sums(layout, potentials, weights.v, curve)
+    sums = pair_sums(layout, potentials, weights.v, curve, rtol=rtol)
     theta = edge_theta(layout, weights.heads, weights.tails, curve)
     hidden = np.zeros(len(layout), dtype=bool)
     if curve.c == 0:
         hidden = sums.n_coincident > _at_ends(weights, np.isinf(theta))
     columns = {name: sums.values[:, place] for place, name in enumerate(potentials)}
-    return Pairs(layout, theta, columns, sums.n_coincident, hidden)
+    return Pairs(layout, theta, columns, sums.n_coincident, hidden, sums.error)
 
 
 def checked_rows(weights: LossWeights, Y: ArrayLike) -> NDArray[Any]:

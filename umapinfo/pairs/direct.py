@@ -9,7 +9,7 @@ from numba import prange
 
 from umapinfo.core.curve import Curve, logit
 from umapinfo.jit import jit, parallel_jit
-from umapinfo.pairs.potentials import potential, squared_distance
+from umapinfo.pairs.potentials import real_potential, squared_distance
 
 BLOCK = 256  # points: the buffers of a row stay in the first-level cache
 
@@ -32,37 +32,33 @@ def fill_sums(
     """
     n = Y.shape[0]
     for i in prange(n):
-        theta, f, factor = np.empty(BLOCK), np.empty((codes.shape[0], BLOCK)), np.empty(BLOCK)
+        s, f, factor = np.empty(BLOCK), np.empty((codes.shape[0], BLOCK)), np.empty(BLOCK)
         for start in range(0, n, BLOCK):
             size = min(BLOCK, n - start)
-            n_coincident[i] += fill_theta(Y, i, start, size, curve, theta)
-            fill_potentials(codes, theta, size, i - start, f)
+            n_coincident[i] += fill_d2(Y, i, start, size, s)
+            fill_potentials(codes, s, curve, size, i - start, f)
             for axis in range(values.shape[3]):
                 fill_factor(Y, i, start, size, moment, axis, factor)
                 add_block(values, i, axis, f, weights, start, factor[:size])
 
 
 @jit
-def fill_theta(Y: np.ndarray, i: int, start: int, size: int, curve: Curve, theta: np.ndarray) -> int:
-    """Fill the logits of point i with the block's points; returns how many other points are at distance 0."""
+def fill_d2(Y: np.ndarray, i: int, start: int, size: int, s: np.ndarray) -> int:
+    """Fill the squared distances of point i to the block's; returns how many other points are at distance 0."""
     n_coincident = 0
     for t in range(size):
-        d2 = squared_distance(Y, i, start + t)
-        n_coincident += d2 == 0.0 and start + t != i
-        theta[t] = logit(d2, curve)
+        s[t] = squared_distance(Y, i, start + t)
+        n_coincident += s[t] == 0.0 and start + t != i
     return n_coincident
 
 
 @jit
-def fill_potentials(codes: np.ndarray, theta: np.ndarray, size: int, own: int, f: np.ndarray) -> None:
+def fill_potentials(codes: np.ndarray, s: np.ndarray, curve: Curve, size: int, own: int, f: np.ndarray) -> None:
     """Fill f[a, t]; 0, which leaves the pair out, for the point itself (t = own) and where f is infinite."""
-    for a in range(codes.shape[0]):
-        code = codes[a]
-        for t in range(size):
-            value = potential(code, theta[t])
-            f[a, t] = value if value < np.inf else 0.0
-        if 0 <= own < size:
-            f[a, own] = 0.0
+    for t in range(size):
+        theta = logit(s[t], curve)
+        for a in range(codes.shape[0]):
+            f[a, t] = 0.0 if t == own else real_potential(codes[a], s[t], theta, curve)
 
 
 @jit

@@ -1,12 +1,14 @@
 """Squared lengths and logits of listed pairs: the edges of a graph, or any two arrays of ends."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from umapinfo.core.curve import Curve, checked_curve, logit
 from umapinfo.jit import jit
-from umapinfo.pairs.potentials import squared_distance
-from umapinfo.pairs.sums import checked_layout
+from umapinfo.pairs.potentials import real_potential, squared_distance
+from umapinfo.pairs.sums import checked_codes, checked_layout
 
 
 def edge_d2(Y: ArrayLike, heads: NDArray[np.integer], tails: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -34,6 +36,25 @@ def edge_theta(
     out = edge_d2(Y, heads, tails)
     replace_by_logits(out, checked_curve(curve))
     return out
+
+
+def edge_potentials(
+    Y: ArrayLike, heads: NDArray[np.integer], tails: NDArray[np.integer], curve: Curve, potentials: Sequence[str]
+) -> NDArray[np.float64]:
+    """Potentials f_a(d_e) of `edge_d2`'s pairs, float64[p, m]; 0 where they are infinite, as in `pair_sums`."""
+    codes, d2 = checked_codes(potentials), edge_d2(Y, heads, tails)
+    out = np.empty((len(codes), len(d2)))
+    fill_potentials(d2, codes, checked_curve(curve), out)
+    return out
+
+
+@jit
+def fill_potentials(d2: np.ndarray, codes: np.ndarray, curve: Curve, out: np.ndarray) -> None:
+    """Fill out[a, e] with potential codes[a] of pair e."""
+    for e in range(d2.shape[0]):
+        theta = logit(d2[e], curve)
+        for a in range(codes.shape[0]):
+            out[a, e] = real_potential(codes[a], d2[e], theta, curve)
 
 
 @jit

@@ -7,8 +7,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from umapinfo.core.curve import Curve, checked_curve
+from umapinfo.pairs.choice import DIRECT
 from umapinfo.pairs.direct import fill_sums
-from umapinfo.pairs.potentials import POTENTIALS
+from umapinfo.pairs.far import Plan
+from umapinfo.pairs.fourier import fourier_sums
+from umapinfo.pairs.potentials import CLIPPED, POTENTIALS
+from umapinfo.pairs.tiles import tile_sums, tiles_error
+
+EXACT_UP_TO = 4000  # points: an exact sum takes a fifth of a second
+TILES_FASTER = 65.0  # than the float64 body
+RTOL = 1e-6
 
 
 class PairSums(NamedTuple):
@@ -18,20 +26,24 @@ class PairSums(NamedTuple):
     ----------
     values : float64[n, p, r] + (d,) * moment
     method : str
-        The body that was used: "direct" (exact).
+        The body that was used: "direct" (exact, float64), "direct-single" (float32 tiles) or "fourier".
+    reason : str
+        Why this one.
     error : float
-        Bound of |error of vertex i| / sum_j |w_j f(d_ij)|; 0.0 for "direct" (rounding is not counted).
+        |error of vertex i| / sum_j |w_j f(d_ij)|: a bound for "direct-single", an estimate (twice the largest error
+        seen among checked vertices) for "fourier", 0.0 for "direct" (rounding is not counted).
     n_coincident : int64[n]
         Number of other points at distance 0 of each point.
-    plan : None
-        The direct body has nothing to keep between calls.
+    plan : Plan or None
+        Of "fourier": give it for the next layout, to sum that in the same way.
     """
 
     values: NDArray[np.float64]
     method: str
+    reason: str
     error: float
     n_coincident: NDArray[np.int64]
-    plan: None
+    plan: Plan | None
 
 
 def pair_sums(
@@ -42,7 +54,7 @@ def pair_sums(
     *,
     moment: int = 0,
     rtol: float | None = None,
-    plan: None = None,
+    plan: Plan | None = None,
 ) -> PairSums:
     r"""Sums over all other points of potentials of the distance, for every point.
 
@@ -63,10 +75,13 @@ def pair_sums(
     moment : {0, 1, 2}
         Power of the difference beside the potential: 0 for energies, 1 for forces, 2 for metrics.
     rtol : float in (0, 1), optional
-        Allowed error of vertex i, relative to sum_j |weights_j f(d_ij)|.  None: exact.  The direct body is
-        always exact, so that any rtol is met.
-    plan : None
-        For what a body may keep between calls; the direct body keeps nothing and takes None only.
+        Allowed error of vertex i, relative to sum_j |weights_j f(d_ij)|.  None: exact.  Otherwise the cheapest of
+        three is taken that keeps to it: exact sums (up to 4,000 points always); `umapinfo.pairs.tiles` (repulsion and
+        similarity, moment 0, coordinates that are float32 numbers, rtol from about 1e-6 on); `umapinfo.pairs.fourier`
+        (two or three dimensions, any potential but the clipped one, time about n).
+    plan : Plan, optional
+        Of an earlier result: where it still serves, the layout is summed in the same way, as one smooth function.
+        With a plan and no rtol, 1e-6 is allowed.
 
     Returns
     -------
@@ -81,20 +96,55 @@ def pair_sums(
         Y not a finite numeric [n, d] array or too wide for float64, unknown potentials, weights that do
         not fit Y, a curve without a, b > 0, a moment, rtol or plan outside the above.
     """
-    if plan is not None:
-        raise TypeError(f"plan: expected None, got {type(plan).__name__}; the direct method keeps none")
+    if plan is not None and not isinstance(plan, Plan):
+        raise TypeError(f"plan: expected a Plan, got {type(plan).__name__}; give the plan of an earlier result")
     if moment not in (0, 1, 2):
         raise ValueError(f"moment: expected 0, 1 or 2, got {moment!r}")
     if rtol is not None and not 0 < rtol < 1:
         raise ValueError(f"rtol: expected None or a number in (0, 1), got {rtol}; None is the exact sum")
     layout = checked_layout(Y)
-    codes = checked_codes(potentials)
-    columns = checked_weights(weights, len(layout))
-    n, n_axes = layout.shape
-    values = np.zeros((n, len(codes), columns.shape[1], n_axes**moment))
+    sums = Sums(layout, checked_codes(potentials), checked_weights(weights, len(layout)), checked_curve(curve), moment)
+    values, *found = _summed(sums, RTOL if rtol is None and plan is not None else rtol, plan)
+    return PairSums(values.reshape(values.shape[:3] + (layout.shape[1],) * moment), *found)
+
+
+class Sums(NamedTuple):
+    """What is to be summed, checked."""
+
+    layout: NDArray[np.float64]
+    codes: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    curve: Curve
+    moment: int
+
+
+def _summed(sums: Sums, rtol: float | None, plan: Plan | None) -> tuple[Any, ...]:
+    """Values [n, p, r, d^moment] and the other fields of PairSums, by the cheapest body that keeps to rtol."""
+    n = len(sums.layout)
+    if rtol is None or (n <= EXACT_UP_TO and plan is None):
+        return _direct(sums, "an exact sum was asked for" if rtol is None else f"{n} points are few")
+    error = tiles_error(*sums[:4]) if sums.moment == 0 else np.inf
+    direct = DIRECT * n * n * len(sums.codes) * sums.layout.shape[1] ** sums.moment
+    cheapest = direct / TILES_FASTER if error <= rtol else direct
+    why_not = "the potential has a kink, or the layout has not 2 or 3 dimensions"
+    if CLIPPED not in sums.codes and sums.layout.shape[1] in (2, 3):
+        found = fourier_sums(*sums, rtol, plan, budget=cheapest)
+        if found is not None:
+            reason = f"{found.plan.kernel.modes} modes and a near part cost less than all pairs"
+            return found.values, "fourier", reason, found.error, found.n_coincident, found.plan
+        why_not = "no split is cheaper within rtol"
+    if error <= rtol:
+        values, n_coincident = tile_sums(*sums[:4])
+        return values[..., np.newaxis], "direct-single", why_not, error, n_coincident, None
+    return _direct(sums, f"{why_not}, and the tiles do not apply")
+
+
+def _direct(sums: Sums, reason: str) -> tuple[Any, ...]:
+    n, n_axes = sums.layout.shape
+    values = np.zeros((n, len(sums.codes), sums.weights.shape[1], n_axes**sums.moment))
     n_coincident = np.zeros(n, dtype=np.int64)
-    fill_sums(layout, codes, columns, checked_curve(curve), int(moment), values, n_coincident)
-    return PairSums(values.reshape(values.shape[:3] + (n_axes,) * moment), "direct", 0.0, n_coincident, None)
+    fill_sums(sums.layout, sums.codes, sums.weights, sums.curve, int(sums.moment), values, n_coincident)
+    return values, "direct", reason, 0.0, n_coincident, None
 
 
 def checked_layout(Y: ArrayLike) -> NDArray[np.float64]:

@@ -101,6 +101,7 @@ VARIABLES: dict[str, Variable] = {
             "i_divergence_shape": ("shape part of I(p || q)", "nats"),
             "i_divergence_mass": ("mass part of I(p || q)", "nats"),
             "i_divergence_complement": ("I-divergence of the complements", "nats"),
+            "pair_sum_error": ("relative error of the sums over all pairs, estimated", "1"),
             "sampled_loss": ("loss of the epoch's updates", "nats"),
             "sampled_attraction": ("attraction part of the sampled loss", "nats"),
             "sampled_repulsion": ("repulsion part of the sampled loss", "nats"),

@@ -1,0 +1,187 @@
+"""The split sums against exact ones: layouts of every kind, potentials, moments, bits, plans."""
+
+import numba
+import numpy as np
+import pytest
+import reference as ref
+from hypothesis import given
+from hypothesis import strategies as st
+
+from umapinfo import Curve, fit_curve
+from umapinfo.core.curve import logit
+from umapinfo.pairs.choice import choose, radius_in_steps
+from umapinfo.pairs.far import make_plan, periodic_square
+from umapinfo.pairs.fourier import fourier_sums, planned_sums
+from umapinfo.pairs.potentials import CLIPPED, POTENTIALS, real_potential
+from umapinfo.pairs.rows import row_sums
+from umapinfo.pairs.taylor import polynomial, taylor
+
+UMAP = fit_curve()
+ANALYTIC = [code for code in range(len(POTENTIALS)) if code != CLIPPED]
+curves = st.sampled_from([UMAP, Curve(1.0, 1.0, 1.0), Curve(0.3, 0.6), Curve(5.0, 1.9), Curve(2.0, 0.8, 1e-3)])
+
+
+def exact(Y, codes, weights, curve, moment=0):
+    return row_sums(Y, np.arange(len(Y)), np.arange(len(Y)), np.array(codes), weights, curve, moment)
+
+
+def layouts(n):
+    """One layout of n points of each kind that a split has to cope with."""
+    random = np.random.default_rng(5)
+    cloud = random.normal(size=(n, 2)) * 4
+    outlier, far_outlier = cloud.copy(), cloud.copy()
+    outlier[0], far_outlier[1] = 1e4, (-1e6, 3.0)
+    islands = cloud / 4
+    islands[: n // 2, 0] += 1e4
+    duplicates = cloud.copy()
+    duplicates[: n // 10] = duplicates[n // 10 : 2 * (n // 10)]
+    direction = random.normal(size=(n, 2))
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    return {
+        "cloud": cloud,
+        "one outlier at 1e4": outlier,
+        "one outlier at 1e6": far_outlier,
+        "two far islands": islands,
+        "a line": np.column_stack([random.uniform(0, 30, n), np.zeros(n)]),
+        "all within 0.01": random.uniform(0, 0.01, (n, 2)),
+        "duplicates": duplicates,
+        "log-normal radii": direction * np.exp(2 * random.normal(size=(n, 1))),
+        "clumps": random.integers(0, 12, (n, 2)) + 0.05 * random.normal(size=(n, 2)),
+        "spread": random.uniform(0, 300, (n, 2)),
+        "shifted": cloud + 1e5,
+        "three axes": random.normal(size=(n, 3)) * 3,
+    }
+
+
+LAYOUTS = layouts(3000)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("rtol", [1e-4, 1e-6, 1e-8])
+def test_fourier_sums__are_within_rtol_at_every_vertex_or_there_are_none(name, rtol):
+    Y = LAYOUTS[name]
+    weights = np.column_stack([np.ones(len(Y)), np.linspace(0, 5, len(Y))])
+    codes = np.array([POTENTIALS.index("repulsion"), POTENTIALS.index("similarity")])
+    found = fourier_sums(Y, codes, weights, UMAP, 0, rtol, budget=np.inf)
+    if found is None:  # of these layouts, only where an islands' split would have to be finer than there are modes
+        assert rtol < 1e-6 or name in ("two far islands", "log-normal radii")
+        return
+    values, sizes, n_coincident = exact(Y, codes, weights, UMAP)
+    assert found.error <= rtol
+    assert (np.abs(found.values - values) <= rtol * sizes).all()
+    np.testing.assert_array_equal(found.n_coincident, n_coincident)
+
+
+@pytest.mark.parametrize("moment", [0, 1, 2])
+@pytest.mark.parametrize("code", ANALYTIC, ids=[POTENTIALS[code] for code in ANALYTIC])
+@pytest.mark.parametrize("name", ["cloud", "clumps", "three axes"])
+def test_fourier_sums__serve_every_potential_and_moment(name, code, moment):
+    Y, codes = LAYOUTS[name][:1500], np.array([code])
+    weights = np.random.default_rng(0).uniform(0.5, 2, (len(Y), 1))
+    found = fourier_sums(Y, codes, weights, UMAP, moment, 1e-5, budget=np.inf)
+    values, sizes, _ = exact(Y, codes, weights, UMAP, moment)
+    if found is None:  # the singular ones are all near part, and their sums are summed directly
+        assert "slope" in POTENTIALS[code] or POTENTIALS[code] == "fisher"
+        return
+    assert (np.abs(found.values - values) <= 1e-5 * sizes).all()
+
+
+@given(curve=curves, seed=st.integers(0, 100), scale=st.sampled_from([1e-3, 1.0, 1e3]))
+def test_fourier_sums__serve_every_curve_and_scale(curve, seed, scale):
+    Y = scale * np.random.default_rng(seed).normal(size=(400, 2))
+    codes, weights = np.array([1, 2]), np.ones((400, 1))
+    found = fourier_sums(Y, codes, weights, curve, 0, 1e-6, budget=np.inf)
+    values, sizes, _ = exact(Y, codes, weights, curve)
+    if found is not None:
+        assert (np.abs(found.values - values) <= 1e-6 * sizes).all()
+
+
+def test_fourier_sums__give_up_where_the_budget_does_not_pay():
+    Y = LAYOUTS["cloud"]
+    assert fourier_sums(Y, np.array([1]), np.ones((len(Y), 1)), UMAP, 0, 1e-6, budget=1e-6) is None
+
+
+def test_fourier_sums__have_the_same_bits_for_any_number_of_threads_and_whatever_was_summed_before():
+    Y, codes = LAYOUTS["clumps"], np.array([1, 2])
+    weights = np.column_stack([np.ones(len(Y)), np.linspace(0, 5, len(Y)), np.cos(np.arange(len(Y)))])
+    results = []
+    before = numba.get_num_threads()
+    try:
+        for threads in (1, 2, before):
+            numba.set_num_threads(min(threads, before))
+            fourier_sums(LAYOUTS["spread"], codes, weights, UMAP, 0, 1e-6, budget=np.inf)
+            results.append(fourier_sums(Y, codes, weights, UMAP, 0, 1e-6, budget=np.inf).values.tobytes())
+    finally:
+        numba.set_num_threads(before)
+    assert len(set(results)) == 1
+
+
+def test_plan__serves_a_layout_that_moved_and_is_returned():
+    Y, codes, weights = LAYOUTS["cloud"], np.array([1]), np.ones((3000, 1))
+    first = fourier_sums(Y, codes, weights, UMAP, 0, 1e-6, budget=np.inf)
+    moved = 0.98 * Y
+    again = fourier_sums(moved, codes, weights, UMAP, 0, 1e-6, first.plan, budget=np.inf)
+    assert again.plan is first.plan
+    values, sizes, _ = exact(moved, codes, weights, UMAP)
+    assert (np.abs(again.values - values) <= 1e-6 * sizes).all()
+    other = fourier_sums(moved, np.array([2]), weights, UMAP, 0, 1e-6, first.plan, budget=np.inf)
+    assert other.plan is not first.plan
+
+
+def test_plan__makes_a_smooth_function_of_the_layout():
+    """Of one plan, differences of values follow the gradient of the plan's own smooth sum to rounding."""
+    Y, weights = LAYOUTS["cloud"][:800], np.ones((800, 1))
+    plan = fourier_sums(Y, np.array([1]), weights, UMAP, 0, 1e-6, budget=np.inf).plan
+    direction = np.random.default_rng(3).normal(size=Y.shape)
+    steps = np.linspace(-1, 1, 9) * 1e-4
+    totals = np.array([planned_sums(Y + h * direction, weights, plan)[0].sum() for h in steps])
+    # A cubic fits a smooth function over so short a way; jumps of the plan's accuracy, 1e-6, would show
+    residual = totals - np.polyval(np.polyfit(steps, totals, 3), steps)
+    assert np.abs(residual).max() <= 1e-9 * np.abs(totals).max()
+
+
+@given(
+    code=st.sampled_from(ANALYTIC),
+    curve=curves,
+    s0=st.floats(1e-4, 1e4),
+    t=st.floats(-0.4, 0.4),
+)
+def test_taylor__is_the_potential_near_its_centre(code, curve, s0, t):
+    s = s0 * (1 + t)
+    value = real_potential(code, s, logit(s, curve), curve)
+    coefficients = taylor(code, curve, s0, degree=30)
+    # Terms fall like (|t| / 0.76)^k, b up to 1.9, and what is cut off is under (0.4 / 0.76)^30 = 4e-9 of all
+    largest = np.abs(coefficients * 0.4 ** np.arange(31)).max()
+    assert abs(polynomial(coefficients, t) - value) <= 1e-7 * largest
+
+
+@given(n_modes=st.sampled_from([16, 32, 100]), length=st.floats(1e-3, 1e3))
+def test_periodic_square__is_the_square_inside_the_box_and_turns_smoothly_beyond(n_modes, length):
+    square, first = periodic_square(n_modes, length, 2.2 * length)
+    u = np.fft.fftfreq(n_modes, 1 / (2.2 * length))
+    inside = np.abs(u) <= length
+    np.testing.assert_allclose(square[inside], u[inside] ** 2, rtol=1e-14)
+    np.testing.assert_allclose(first[inside], u[inside], rtol=1e-14)
+    assert (square[~inside] >= length**2).all()
+
+
+def test_choice__leaves_far_vertices_out_of_the_box():
+    split = choose(LAYOUTS["one outlier at 1e6"], 1, 0, radius_in_steps(1e-6, 2), 9e-9, np.inf)
+    assert split.step * max(split.modes) < 1e3
+
+
+def test_rows__are_those_of_the_twin():
+    Y = LAYOUTS["cloud"][:30]
+    weights = np.column_stack([np.ones(30), np.arange(30.0)])
+    for moment in (0, 1, 2):
+        values, sizes, n_coincident = exact(Y, [1, 2], weights, UMAP, moment)
+        expected, coincident = ref.pair_sums(Y, ["repulsion", "similarity"], weights, tuple(UMAP), moment)
+        np.testing.assert_allclose(values.reshape(expected.shape), expected, rtol=1e-12, atol=1e-14)
+        assert (np.abs(values) <= sizes * (1 + 1e-12)).all()
+        np.testing.assert_array_equal(n_coincident, coincident)
+
+
+def test_plan__is_made_of_a_split_alone():
+    split = choose(LAYOUTS["cloud"], 1, 0, 5.0, 9e-9, np.inf)
+    one, two = (make_plan((1,), UMAP, 0, split, 1e-9) for _ in range(2))
+    assert one.kernel is two.kernel

@@ -1,0 +1,129 @@
+"""The fourier body of `pair_sums`: smooth part, near part, the vertices outside the box, and an estimate of the error.
+
+The error is measured, not assumed: the sums of some vertices, half of them drawn from those with the least sums, are
+compared with exact ones.  Where twice the largest difference exceeds rtol, the split is refined; where that does not
+help, there is no answer, and the caller sums directly.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from umapinfo.core.curve import Curve
+from umapinfo.pairs.cells import cells_of
+from umapinfo.pairs.choice import NEAR, NEAR_SINGLE, choose, radius_in_steps
+from umapinfo.pairs.far import Plan, far_sums, make_plan
+from umapinfo.pairs.near import add_near
+from umapinfo.pairs.near_single import add_near_single
+from umapinfo.pairs.rows import quick_row_sums, row_sums
+from umapinfo.pairs.tiles import tiles_error
+
+Floats = NDArray[np.float64]
+
+CHECKED, CHECKED_AGAIN = 96, 48  # vertices whose sums are checked, with a new plan and with a kept one
+SAFETY = 2.0
+TRIES = 6
+OUTSIDE = 2048  # most vertices outside the box of a kept plan
+
+
+class Fourier(NamedTuple):
+    """Sums [n, p, r, d^moment], the estimated error relative to the absolute sums, coincident points, and the plan."""
+
+    values: Floats
+    error: float
+    n_coincident: NDArray[np.int64]
+    plan: Plan
+
+
+def fourier_sums(
+    Y: Floats,
+    codes: NDArray[np.int64],
+    weights: Floats,
+    curve: Curve,
+    moment: int,
+    rtol: float,
+    plan: Plan | None = None,
+    *,
+    budget: float,
+) -> Fourier | None:
+    """Sums within rtol, or None where every split costs more than the budget or the error estimate stays above rtol."""
+    codes_key = tuple(codes.tolist())
+    quick = moment == 0 and tiles_error(Y, codes, weights, curve) < rtol
+    if plan is not None and plan.serves(Y, codes_key, curve, moment, OUTSIDE):
+        found = _checked(Y, weights, plan, quick, CHECKED_AGAIN)
+        if found.error <= rtol:
+            return found
+    n_transforms = len(codes) * Y.shape[1] ** moment * -(-weights.shape[1] // 2)
+    steps, tolerance = radius_in_steps(rtol, Y.shape[1]), rtol / 500
+    for _ in range(TRIES):
+        split = choose(Y, n_transforms, moment, steps, len(codes) * (NEAR_SINGLE if quick else NEAR), budget)
+        if split is None:
+            return None
+        plan = make_plan(codes_key, curve, moment, split, max(tolerance, 1e-13))
+        found = _checked(Y, weights, plan, quick, CHECKED)
+        if found.error <= rtol:
+            return found
+        steps, tolerance = 1.4 * steps, tolerance / 30
+    return None
+
+
+def _checked(Y: Floats, weights: Floats, plan: Plan, quick: bool, n_checked: int) -> Fourier:
+    """The sums of a plan, and twice the largest error seen among checked vertices."""
+    values, n_coincident = planned_sums(Y, weights, plan, quick=quick)
+    rows = _rows_to_check(values, n_checked)
+    if quick:
+        exact, sizes = quick_row_sums(Y, rows, np.array(plan.codes), weights, plan.curve)
+    else:
+        exact, sizes, _ = row_sums(Y, rows, np.arange(len(Y)), np.array(plan.codes), weights, plan.curve, plan.moment)
+    errors = np.abs(values[rows] - exact)
+    relative = np.divide(errors, sizes, out=np.where(errors > 0, np.inf, 0.0), where=sizes > 0)
+    return Fourier(values, SAFETY * float(relative.max()), n_coincident, plan)
+
+
+def _rows_to_check(values: Floats, n_checked: int) -> NDArray[np.int64]:
+    """Vertices to check: a third at random, a third of the twentieth with the least sums, a third with the very least.
+
+    There an error weighs most: the smooth part is known to so much of the largest sums.
+    """
+    n, third = len(values), n_checked // 3
+    random = np.random.default_rng(1)
+    least = np.argsort(np.abs(values[:, 0, 0]).max(axis=1), kind="stable")
+    some = random.permutation(least[: max(n // 20, 1)])[:third]
+    return np.unique(np.concatenate([random.choice(n, min(third, n), replace=False), some, least[:third]]))
+
+
+def planned_sums(Y: Floats, weights: Floats, plan: Plan, *, quick: bool = False) -> tuple[Floats, NDArray[np.int64]]:
+    """The sums of a plan, [n, p, r, d^moment], and the coincident points of each vertex."""
+    inside = plan.inside(Y)
+    if inside.all():
+        return bulk_sums(Y, weights, plan, quick)
+    values = np.zeros((len(Y), len(plan.codes), weights.shape[1], Y.shape[1] ** plan.moment))
+    n_coincident = np.zeros(len(Y), dtype=np.int64)
+    values[inside], n_coincident[inside] = bulk_sums(Y[inside], weights[inside], plan, quick)
+    bulk, outside, everyone = np.flatnonzero(inside), np.flatnonzero(~inside), np.arange(len(Y))
+    for rows, others in ((bulk, outside), (outside, everyone)):
+        sums, _, counts = row_sums(Y, rows, others, np.array(plan.codes), weights, plan.curve, plan.moment)
+        values[rows] += sums
+        n_coincident[rows] += counts
+    return values, n_coincident
+
+
+def bulk_sums(Y: Floats, weights: Floats, plan: Plan, quick: bool) -> tuple[Floats, NDArray[np.int64]]:
+    """Sums over the pairs of vertices in the box, and the coincident points of each."""
+    found = cells_of(Y, plan.kernel.radius**2)
+    ordered = Y[found.order], weights[found.order]
+    codes, table = np.array(plan.codes), plan.kernel.table
+    shape = (len(Y), len(codes), weights.shape[1], Y.shape[1] ** plan.moment)
+    near, counts = np.zeros(shape), np.zeros(len(Y), dtype=np.int64)
+    with ThreadPoolExecutor(1) as pool:  # the far part keeps one core busy for half of its time
+        far = pool.submit(far_sums, *ordered, plan)
+        if quick:
+            add_near_single(ordered[0], found, codes, ordered[1], plan.curve, table.s0, table.smooth, near, counts)
+        else:
+            add_near(ordered[0], found, codes, ordered[1], plan.curve, table, plan.moment, near, counts)
+        sums = far.result() + near
+    values, n_coincident = np.empty_like(sums), np.empty_like(counts)
+    values[found.order], n_coincident[found.order] = sums, counts
+    return values, n_coincident
