@@ -42,7 +42,7 @@ class Split(NamedTuple):
 
 
 def radius_in_steps(rtol: float, d: int) -> float:
-    """r_c over the grid's step for a smooth part within rtol / 2: in 2-d 3.5e-7 at 4.4, and tenfold less 0.9 steps on."""
+    """r_c over the grid step for a smooth part within rtol / 2: in 2-d 3.5e-7 at 4.4, tenfold less 0.9 steps on."""
     return min(max((4.4 if d == 2 else 6.4) - 0.9 * (math.log10(rtol) + 6.0), 3.0), 12.0)
 
 
