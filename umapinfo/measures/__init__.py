@@ -1,4 +1,4 @@
-"""Measures of graphs and layouts, as functions and as observers of a run: degree, binarisation, loss.
+"""Measures of graphs and layouts, as functions and as observers of a run: degree, binarisation, loss, gradients.
 
 The function `degree` stands in the module of its name, `umapinfo.measures.degree`.
 """
@@ -11,6 +11,7 @@ from umapinfo.measures.binarisation import (
     target_binarisation,
 )
 from umapinfo.measures.degree import DegreeObserver
+from umapinfo.measures.gradient import effective_gradient, purported_gradient
 from umapinfo.measures.loss import (
     LossObserver,
     article_cross_entropy,
@@ -26,10 +27,12 @@ __all__ = [
     "DegreeObserver",
     "LossObserver",
     "article_cross_entropy",
+    "effective_gradient",
     "effective_loss",
     "graph_binarisation",
     "i_divergence",
     "layout_binarisation",
+    "purported_gradient",
     "purported_loss",
     "reference_losses",
     "row_binarisation",
