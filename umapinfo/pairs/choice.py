@@ -21,6 +21,7 @@ MODES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1280, 1536, 2048, 3072, 409
 MODES_3D = (16, 24, 32, 48, 64, 96, 128, 192, 256)
 DIRECT, MODE, POINT = 30e-9, 48e-9, 0.1e-6  # an ordered pair; a mode and a point a transform
 NEAR, NEAR_SINGLE = 9e-9, 2.5e-9  # a near pair looked at
+CHOICE = 0.1  # the choice itself, and the check
 
 
 def turn(n_modes: int, moment: int, steps: float) -> float:
@@ -120,7 +121,7 @@ def _split(box: Box, longest: int, n_transforms: int, moment: int, steps: float,
     radius = steps * step
     far = (n_transforms + 1) * (MODE * math.prod(modes) + POINT * box.n)
     looked_at = 2 * count_candidates(cells_of(box.sample, radius**2)) * (box.n / len(box.sample)) ** 2
-    return Split(centre, step, modes, radius, far + near * looked_at)
+    return Split(centre, step, modes, radius, CHOICE + far + near * looked_at)
 
 
 def _modes(length: float, moment: int, steps: float) -> int:
