@@ -116,30 +116,26 @@ def timed(work: Callable[[], Any]) -> float:
 def against_others(n: int, repeats: int) -> dict[str, Any]:
     """Seconds, unordered pairs a second and the tiles' ratio to each other side."""
     Y, ones = layout(n), np.ones((n, 1))
-    sides: dict[str, Callable[[], Any]] = {
-        "tiles": lambda: tile_sums(Y, REPULSION, ones, CURVE),
-        "pair_sums, rtol 1e-6": lambda: pair_sums(Y, "repulsion", ones, CURVE, rtol=1e-6),
-        "plain loop": lambda: plain(Y, CURVE.a, CURVE.b),
-        "plain loop, balanced": lambda: balanced(Y, CURVE.a, CURVE.b),
+    sides: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
+        "tiles": lambda Y, ones: tile_sums(Y, REPULSION, ones, CURVE),
+        "pair_sums, rtol 1e-6": lambda Y, ones: pair_sums(Y, "repulsion", ones, CURVE, rtol=1e-6),
+        "plain loop": lambda Y, ones: plain(Y, CURVE.a, CURVE.b),
+        "plain loop, balanced": lambda Y, ones: balanced(Y, CURVE.a, CURVE.b),
     }
     for name, make in (("PyKeOps, float32", keops), ("torch, float32", torch_rows)):
         other = make()
         if other is not None:
-            sides[name] = lambda other=other: other(Y)
+            sides[name] = lambda Y, ones, other=other: other(Y)
     if n <= 20_000:
-        sides["numpy, float64"] = lambda: numpy_rows(Y)
-        sides["direct, float64"] = lambda: pair_sums(Y, "repulsion", ones, CURVE)
-    small = layout(5000)
-    for work in (plain, balanced):
-        work(small, CURVE.a, CURVE.b)
-    seconds: dict[str, float] = {}
-    for turn in range(repeats + 1):  # the first turn compiles and makes kernels
+        sides["numpy, float64"] = lambda Y, ones: numpy_rows(Y)
+        sides["direct, float64"] = lambda Y, ones: pair_sums(Y, "repulsion", ones, CURVE)
+    for work in sides.values():  # compiles; the split's kernel is made for its own layout
+        work(layout(5000), np.ones((5000, 1)))
+    sides["pair_sums, rtol 1e-6"](Y, ones)
+    seconds = dict.fromkeys(sides, np.inf)
+    for _ in range(repeats):
         for name, work in sides.items():
-            if turn == 0 and name in ("plain loop", "plain loop, balanced", "numpy, float64"):
-                continue
-            taken = timed(work)
-            if turn > 0:
-                seconds[name] = min(taken, seconds.get(name, np.inf))
+            seconds[name] = min(seconds[name], timed(lambda work=work: work(Y, ones)))
     pairs = n * (n - 1) / 2
     for name, taken in seconds.items():
         ratio = taken / seconds["tiles"]

@@ -1,5 +1,9 @@
 """The split sums against exact ones: layouts of every kind, potentials, moments, bits, plans."""
 
+import os
+import subprocess
+import sys
+
 import numba
 import numpy as np
 import pytest
@@ -185,3 +189,52 @@ def test_plan__is_made_of_a_split_alone():
     split = choose(LAYOUTS["cloud"], 1, 0, 5.0, 9e-9, np.inf)
     one, two = (make_plan((1,), UMAP, 0, split, 1e-9) for _ in range(2))
     assert one.kernel is two.kernel
+
+
+def test_fourier_sums__keep_to_rtol_in_every_column_however_uneven():
+    """A column with huge weights on vertices where another has none: neither drowns, and both are checked."""
+    random = np.random.default_rng(0)
+    Y = random.normal(size=(4000, 2)) * 4
+    Y[:20] = 30 + random.normal(size=(20, 2))
+    weights = np.ones((4000, 2))
+    weights[:20] = [1e7, 0.0]
+    codes = np.array([POTENTIALS.index("similarity")])
+    found = fourier_sums(Y, codes, weights, UMAP, 0, 1e-6, budget=np.inf)
+    values, sizes, _ = exact(Y, codes, weights, UMAP)
+    assert found is not None
+    assert (np.abs(found.values - values) <= 1e-6 * sizes + 1e-13 * np.abs(values).max(axis=0)).all()
+
+
+@pytest.mark.parametrize("moment", [0, 1])
+def test_fourier_sums__take_columns_of_zeros_and_layouts_on_a_line(moment):
+    Y = LAYOUTS["a line"][:2000]
+    weights = np.column_stack([np.ones(len(Y)), np.zeros(len(Y))])
+    found = fourier_sums(Y, np.array([1]), weights, UMAP, moment, 1e-6, budget=np.inf)
+    values, sizes, _ = exact(Y, [1], weights, UMAP, moment)
+    assert found is not None
+    assert (found.values[:, :, 1] == 0).all()
+    assert (np.abs(found.values - values) <= 1e-6 * sizes).all()
+
+
+def test_plan__is_dropped_where_the_layout_has_shrunk_into_its_near_part():
+    Y, weights = LAYOUTS["cloud"], np.ones((3000, 1))
+    plan = fourier_sums(Y, np.array([1]), weights, UMAP, 0, 1e-6, budget=np.inf).plan
+    again = fourier_sums(0.001 * Y, np.array([1]), weights, UMAP, 0, 1e-6, plan, budget=0.05)
+    assert again is None or again.plan is not plan
+
+
+def test_pair_sums__have_the_same_bits_for_any_number_of_openmp_threads():
+    code = (
+        "import hashlib, numpy as np; from umapinfo import fit_curve, pair_sums; from umapinfo.pairs import sums;"
+        "sums.EXACT_UP_TO = 0; sums.tiles_error = lambda *given: np.inf;"
+        "Y = np.random.default_rng(0).normal(size=(9000, 2)) * 5;"
+        "r = pair_sums(Y, ('repulsion', 'similarity'), np.ones((9000, 2)), fit_curve(), rtol=1e-6);"
+        "print(r.method, hashlib.sha256(r.values.tobytes()).hexdigest())"
+    )
+    said = set()
+    for threads in ("1", "3", "4"):
+        environment = {**os.environ, "OMP_NUM_THREADS": threads}
+        done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        said.add(done.stdout.strip())
+    assert len(said) == 1
+    assert said.pop().startswith("fourier")

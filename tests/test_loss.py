@@ -30,6 +30,7 @@ from umapinfo.measures.loss import (
     reference_losses,
     sampled_loss,
 )
+from umapinfo.pairs import sums
 
 UMAP = fit_curve()
 TOTALS = Terms._fields
@@ -603,3 +604,35 @@ def test_loss_observer__gives_the_same_variables_of_the_same_shapes_at_the_start
     assert {name: np.shape(value) for name, value in start.items()} == {
         name: np.shape(value) for name, value in later.items()
     }
+
+
+@pytest.mark.parametrize("method", ["direct", "direct-single", "fourier"])
+def test_identity_and_totals__hold_with_any_way_to_sum_over_all_pairs(monkeypatch, method):
+    graph, _ = random_case(n=700, n_edges=4000)
+    random = np.random.default_rng(4)
+    Y = (random.normal(size=(graph.n_vertices, 2)) * 3).astype(np.float32)
+    exact = purported_loss(graph, Y, UMAP, rtol=None), effective_loss(graph, descent(), Y, UMAP, rtol=None)
+    monkeypatch.setattr(sums, "EXACT_UP_TO", 0)
+    if method != "fourier":
+        monkeypatch.setattr(sums, "fourier_sums", lambda *given, **named: None)
+    else:
+        split = sums.fourier_sums
+        monkeypatch.setattr(sums, "fourier_sums", lambda *given, budget: split(*given, budget=np.inf))
+    if method == "direct":
+        monkeypatch.setattr(sums, "tiles_error", lambda *given: np.inf)
+    used = sums.pair_sums(Y, ("repulsion", "similarity"), np.ones(len(Y)), UMAP, rtol=1e-6)
+    assert used.method == method
+    for found, expected in zip(
+        (purported_loss(graph, Y, UMAP), effective_loss(graph, descent(), Y, UMAP)), exact, strict=True
+    ):
+        assert abs(found.identity_residual) <= 1e-12 * found.bce
+        # Sums within 1e-6 at every vertex are so in all, but for what lies on the edges and is known exactly
+        assert abs(found.bce - expected.bce) <= 2e-6 * expected.repulsion
+        assert abs(found.kl - expected.kl) <= 2e-6 * expected.repulsion
+        assert found.entropy == expected.entropy
+
+
+@pytest.mark.parametrize("rtol", [0, 2, -1e-6, "a", float("nan")])
+def test_loss_observer__refuses_a_tolerance_that_is_none(rtol):
+    with pytest.raises(ValueError, match="rtol: expected None or a number in"):
+        LossObserver(rtol=rtol)

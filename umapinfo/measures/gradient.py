@@ -20,10 +20,10 @@ from umapinfo.core.curve import Curve
 from umapinfo.core.graph import Graph
 from umapinfo.core.schedule import Descent
 from umapinfo.measures.bernoulli import Floats
-from umapinfo.measures.loss import RTOL
 from umapinfo.measures.loss_sums import checked_rows
 from umapinfo.measures.loss_weights import LossWeights, effective_weights, purported_weights
 from umapinfo.pairs import edge_potentials, pair_sums
+from umapinfo.pairs.sums import RTOL
 
 PUSHES = ("both", "head")
 

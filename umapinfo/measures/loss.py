@@ -18,7 +18,7 @@ loss's gradient if negative samples push their tails too; if not, it has half of
 **Sums.**  Off the edges A = 0, KL_e = BCE_e = B softplus(theta) and H_e = 0.  So one sum over all pairs, with
 two columns of weights, serves both losses and both of KL and BCE; what it charges on the edges is taken off
 again and replaced by the edges' own formulas (`umapinfo.measures.bernoulli`), one each for KL, BCE and H.
-From 4,000 points on the sum is taken within rtol of each vertex's (`umapinfo.pairs`), by default 1e-6.
+Above 4,000 points the sum is taken within rtol of each vertex's (`umapinfo.pairs`), by default 1e-6.
 
 **Coincident points.**  At d = 0 (theta = +inf if c = 0) a pair costs +inf if B > 0, and 0 if B = 0
 (purported, mu = 1).  A value is finite, or +inf together with n_coincident > 0, never NaN.  The `_apart`
@@ -70,12 +70,11 @@ from umapinfo.measures.loss_weights import (
 )
 from umapinfo.measures.sampled import SampledLoss, sampled_loss
 from umapinfo.pairs import edge_theta
+from umapinfo.pairs.sums import RTOL, checked_rtol
 
 if TYPE_CHECKING:
     from umapinfo.core.descent import Epoch
     from umapinfo.core.schedule import Descent
-
-RTOL = 1e-6  # of sums over all pairs, by default
 
 __all__ = [
     "CONVENTIONS",
@@ -198,7 +197,7 @@ class LossObserver:
     _descent: Descent
 
     def __init__(self, rtol: float | None = RTOL) -> None:
-        self._rtol = rtol
+        self._rtol = checked_rtol(rtol)
 
     def start(self, graph: Graph, curve: Curve, descent: Descent) -> dict[str, NDArray[Any]]:
         """Keep what the losses are made of; returns rtol, 0 for None."""

@@ -115,7 +115,7 @@ def _off_edges(weights: LossWeights, pairs: Pairs, rule: Convention) -> Floats:
     charged = (u[weights.heads] * v[weights.tails]).sum(axis=1)
     on_edges = rule.terms(np.zeros_like(charged), charged, pairs.theta).repulsion
     on_edges[np.isinf(on_edges)] = 0.0  # pair_sums left them out
-    # Where a vertex has an edge to all others the two sums differ by rounding alone, which may be under 0.
+    # Where a vertex's sum lies on its edges, the difference is what the sum is known to, which may be under 0.
     return np.asarray(np.maximum(everywhere - _at_ends(weights, on_edges), 0.0))
 
 

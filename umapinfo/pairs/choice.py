@@ -21,6 +21,7 @@ MODES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1280, 1536, 2048, 3072, 409
 MODES_3D = (16, 24, 32, 48, 64, 96, 128, 192, 256)
 DIRECT, MODE, POINT = 30e-9, 48e-9, 0.1e-6  # an ordered pair; a mode and a point a transform
 NEAR, NEAR_SINGLE = 9e-9, 2.5e-9  # a near pair looked at
+NARROWEST = 1e-140  # layout units: the squares of radii must not underflow
 CHOICE = 0.1  # the choice itself, and the check
 
 
@@ -81,7 +82,7 @@ def choose(Y: Floats, n_transforms: int, moment: int, steps: float, near: float,
         shortest = (high - low).max()
         outside = 2 * DIRECT * trimmed * n * n_transforms
         box = Box(Y[sample[kept[sample]]], low, high, n)
-        split = _cheapest(box, n_transforms, moment, steps, near) if shortest > 0 else None
+        split = _cheapest(box, n_transforms, moment, steps, near) if shortest > NARROWEST else None
         if split is not None and split.cost + outside < least:
             best, least = split._replace(cost=split.cost + outside), split.cost + outside
     return best
@@ -120,8 +121,17 @@ def _split(box: Box, longest: int, n_transforms: int, moment: int, steps: float,
     modes = tuple(_modes(length / step, moment, steps) for length in lengths)
     radius = steps * step
     far = (n_transforms + 1) * (MODE * math.prod(modes) + POINT * box.n)
-    looked_at = 2 * count_candidates(cells_of(box.sample, radius**2)) * (box.n / len(box.sample)) ** 2
-    return Split(centre, step, modes, radius, CHOICE + far + near * looked_at)
+    return Split(centre, step, modes, radius, CHOICE + far + near * _looked_at(box.sample, radius, box.n))
+
+
+def looked_at(Y: Floats, radius: float) -> float:
+    """Near pairs, each for both ends, that a layout has to be looked at for, as a sample tells."""
+    sample = np.random.default_rng(0).choice(len(Y), min(len(Y), SAMPLE), replace=False)
+    return _looked_at(Y[sample], radius, len(Y))
+
+
+def _looked_at(sample: Floats, radius: float, n: int) -> float:
+    return 2 * float(count_candidates(cells_of(sample, radius**2))) * (n / len(sample)) ** 2
 
 
 def _modes(length: float, moment: int, steps: float) -> int:

@@ -10,15 +10,17 @@ Fourier coefficients k_m come from one FFT of its values on a grid, and
 is a nonuniform FFT of type 1 and one of type 2 (FINUFFT), two columns of weights in one complex transform.  What is
 lacking, f - T for s < s0, is added over cells (`umapinfo.pairs.near`).
 
-The spreading step of a type 1 transform adds in an order that depends on its threads, so it runs on one; everything
-else writes each number once.  The bits do not depend on the number of threads.
+FINUFFT's bits depend on its number of threads, in either type, so each transform runs on one, and several at once.  The
+bits of the sums do not depend on the number of threads.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
+import numba
 import numpy as np
 import scipy.fft
 from numba import prange
@@ -181,13 +183,18 @@ def far_sums(Y: Floats, weights: Floats, plan: Plan) -> Floats:
     found = to_modes.execute(columns).reshape(len(columns), *made.modes)
     n_potentials, n_components = made.spectra.shape[:2]
     values = np.empty((len(Y), n_potentials, weights.shape[1], n_components))
-    to_points = finufft.Plan(2, made.modes, 1, isign=1, **settings)
-    to_points.setpts(*x)
-    for a, component, pair in product(range(n_potentials), range(n_components), range(len(columns))):
+
+    def put(at: tuple[int, int, int]) -> None:
+        a, component, pair = at
+        to_points = finufft.Plan(2, made.modes, 1, isign=1, nthreads=1, **settings)
+        to_points.setpts(*x)
         at_points = to_points.execute(found[pair] * made.spectra[a, component])
         values[:, a, 2 * pair, component] = at_points.real
         if 2 * pair + 1 < weights.shape[1]:
             values[:, a, 2 * pair + 1, component] = at_points.imag
+
+    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
+        list(pool.map(put, product(range(n_potentials), range(n_components), range(len(columns)))))
     return values
 
 

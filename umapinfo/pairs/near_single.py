@@ -60,9 +60,7 @@ def add_near_single(
     values[..., 0] -= own[np.newaxis, :, np.newaxis] * weights[:, np.newaxis, :]
     arrays = (points, Y, found, codes, columns, curve, numbers_of(curve), np.float32(s0), smooth.astype(np.float32))
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:
-        work = [pool.submit(add_points, *arrays, values, n_coincident, first) for first in range(0, n, BLOCK)]
-        for done in work:
-            done.result()
+        list(pool.map(lambda first: add_points(*arrays, values, n_coincident, first), range(0, n, BLOCK)))
 
 
 @jit

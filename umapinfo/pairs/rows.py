@@ -33,7 +33,7 @@ def row_sums(
     curve: Curve,
     moment: int,
 ) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """Sums over the others of w_j f(d_ij) Delta_ij^(moment), those of the absolute terms, and coincident others.
+    """Sums over the others of w_j f(d_ij) Delta_ij^(moment), those of |w_j f| d^moment, and coincident others.
 
     float64[m, p, r, d^moment] twice and int64[m], for the m rows; a vertex that is among the others too is left out
     of its own sum.
@@ -66,6 +66,7 @@ def fill_rows(
             s = squared_distance(Y, i, j)
             n_coincident[t] += s == 0.0
             theta = logit(s, curve)
+            reach = s ** (0.5 * moment)
             for a in range(codes.shape[0]):
                 f = real_potential(codes[a], s, theta, curve)
                 for component in range(values.shape[3]):
@@ -75,7 +76,7 @@ def fill_rows(
                         rest //= Y.shape[1]
                     for r in range(weights.shape[1]):
                         values[t, a, r, component] += weights[j, r] * term
-                        sizes[t, a, r, component] += abs(weights[j, r] * term)
+                        sizes[t, a, r, component] += abs(weights[j, r] * f) * reach
 
 
 def quick_row_sums(

@@ -30,8 +30,8 @@ class PairSums(NamedTuple):
     reason : str
         Why this one.
     error : float
-        |error of vertex i| / sum_j |w_j f(d_ij)|: a bound for "direct-single", an estimate (twice the largest error
-        seen among checked vertices) for "fourier", 0.0 for "direct" (rounding is not counted).
+        |error of vertex i| / sum_j |w_j f(d_ij)| d_ij^moment: a bound for "direct-single", an estimate (twice the
+        largest error seen among checked vertices) for "fourier", 0.0 for "direct" (rounding is not counted).
     n_coincident : int64[n]
         Number of other points at distance 0 of each point.
     plan : Plan or None
@@ -75,9 +75,9 @@ def pair_sums(
     moment : {0, 1, 2}
         Power of the difference beside the potential: 0 for energies, 1 for forces, 2 for metrics.
     rtol : float in (0, 1), optional
-        Allowed error of vertex i, relative to sum_j |weights_j f(d_ij)|.  None: exact.  Otherwise the cheapest of
-        three is taken that keeps to it: exact sums (up to 4,000 points always); `umapinfo.pairs.tiles` (repulsion and
-        similarity, moment 0, coordinates that are float32 numbers, rtol from about 1e-6 on); `umapinfo.pairs.fourier`
+        Allowed error of vertex i, relative to sum_j |weights_j f(d_ij)| d_ij^moment.  None: exact.  Otherwise the
+        cheapest of three is taken that keeps to it: exact sums (up to 4,000 points always); `umapinfo.pairs.tiles`
+        (repulsion and similarity, moment 0, coordinates that are float32 numbers, rtol from about 1e-6 on); `umapinfo.pairs.fourier`
         (two or three dimensions, any potential but the clipped one, time about n).
     plan : Plan, optional
         Of an earlier result: where it still serves, the layout is summed in the same way, as one smooth function.
@@ -98,14 +98,21 @@ def pair_sums(
     """
     if plan is not None and not isinstance(plan, Plan):
         raise TypeError(f"plan: expected a Plan, got {type(plan).__name__}; give the plan of an earlier result")
-    if moment not in (0, 1, 2):
+    if not isinstance(moment, int | np.integer) or moment not in (0, 1, 2):
         raise ValueError(f"moment: expected 0, 1 or 2, got {moment!r}")
-    if rtol is not None and not 0 < rtol < 1:
-        raise ValueError(f"rtol: expected None or a number in (0, 1), got {rtol}; None is the exact sum")
+    rtol = checked_rtol(rtol)
     layout = checked_layout(Y)
     sums = Sums(layout, checked_codes(potentials), checked_weights(weights, len(layout)), checked_curve(curve), moment)
     values, *found = _summed(sums, RTOL if rtol is None and plan is not None else rtol, plan)
     return PairSums(values.reshape(values.shape[:3] + (layout.shape[1],) * moment), *found)
+
+
+def checked_rtol(rtol: Any) -> float | None:
+    """Rtol, if it is None or in (0, 1); else ValueError."""
+    real = isinstance(rtol, int | float | np.integer | np.floating)
+    if rtol is not None and not (real and 0 < rtol < 1):
+        raise ValueError(f"rtol: expected None or a number in (0, 1), got {rtol!r}; None is the exact sum")
+    return None if rtol is None else float(rtol)
 
 
 class Sums(NamedTuple):
@@ -132,7 +139,7 @@ def _summed(sums: Sums, rtol: float | None, plan: Plan | None) -> tuple[Any, ...
         if found is not None:
             reason = f"{found.plan.kernel.modes} modes and a near part cost less than all pairs"
             return found.values, "fourier", reason, found.error, found.n_coincident, found.plan
-        why_not = "no split is cheaper within rtol"
+        why_not = "no split is both cheaper and seen to keep to rtol"
     if error <= rtol:
         values, n_coincident = tile_sums(*sums[:4])
         return values[..., np.newaxis], "direct-single", why_not, error, n_coincident, None

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from llvmlite.binding import get_host_cpu_name
 from numpy.typing import NDArray
 
 from umapinfo.core import LAW
@@ -18,7 +19,7 @@ from umapinfo.core.schedule import Descent
 from umapinfo.trace.schema import EPOCH, SCHEMA, VARIABLES
 from umapinfo.trace.table import RUN, Column, Columns, keepable
 
-PACKAGES = ("umapinfo", "numpy", "scipy", "numba", "pynndescent", "xarray", "zarr")
+PACKAGES = ("umapinfo", "numpy", "scipy", "numba", "pynndescent", "xarray", "zarr", "finufft", "llvmlite")
 
 
 def run_attributes(graph: Graph, curve: Curve, descent: Descent, observers: Sequence[str]) -> dict[str, Any]:
@@ -41,7 +42,7 @@ def run_attributes(graph: Graph, curve: Curve, descent: Descent, observers: Sequ
 def environment() -> dict[str, str]:
     """Versions and machine: what may change bits beside the law."""
     versions = {f"version_{name}": _version(name) for name in PACKAGES}
-    return {**versions, "python": platform.python_version(), "cpu": platform.processor() or platform.machine()}
+    return {**versions, "python": platform.python_version(), "cpu": get_host_cpu_name()}
 
 
 def _version(package: str) -> str:
