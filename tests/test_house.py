@@ -191,6 +191,13 @@ def test_readme__quotes_the_numbers_of_the_figures():
             for v in ("target", "target_head_only", "q")
         ]
         assert losses["identity_residual_largest"] < 1e-14
+    degrees, losses, shares = (numbers[f"{stem}_mnist"]["mnist"] for stem in ("degree", "kl_bce", "binarisation"))
+    quoted += [f"{degrees['degree_over_log2_k']:.2f}", f"{losses['bce_end']:.2e}", f"{losses['constant_q']:.2e}"]
+    quoted += [f"{losses['bce_end'] / losses['bce_least'] - 1:.0%}".replace("%", " %")]
+    quoted += [f"{shares['rows']['entropy_ratio']:.0%}".replace("%", " %")]
+    quoted += [
+        f"{shares[v]['near_zero_05'] + shares[v]['near_one_05']:.0%}".replace("%", " %") for v in ("target", "q")
+    ]
     table = numbers["ring_table"]["mean"]
     quoted += [f"{table['purported, embedding']:,.0f}", f"{table['effective, embedding']:,.1f}"]
     missing = [number for number in quoted if number not in readme]

@@ -77,8 +77,8 @@ def pair_sums(
     rtol : float in (0, 1), optional
         Allowed error of vertex i, relative to sum_j |weights_j f(d_ij)| d_ij^moment.  None: exact.  Otherwise the
         cheapest of three is taken that keeps to it: exact sums (up to 4,000 points always); `umapinfo.pairs.tiles`
-        (repulsion and similarity, moment 0, coordinates that are float32 numbers, rtol from about 1e-6 on); `umapinfo.pairs.fourier`
-        (two or three dimensions, any potential but the clipped one, time about n).
+        (repulsion and similarity, moment 0, coordinates that are float32 numbers, rtol from about 1e-6 on);
+        `umapinfo.pairs.fourier` (two or three dimensions, any potential but the clipped one, time about n).
     plan : Plan, optional
         Of an earlier result: where it still serves, the layout is summed in the same way, as one smooth function.
         With a plan and no rtol, 1e-6 is allowed.
