@@ -8,9 +8,14 @@ Both losses are sum over pairs of A softplus(-theta) + B softplus(theta), with B
 
 A coincident pair adds nothing: its Delta is 0 (for b > 1/2; below, the attraction has no gradient there).
 
-UMAP moves the tail of an attraction too, but of a negative sample the head alone.  Its expected move in an epoch is
--2 alpha times the gradient of the effective loss with B_ij = gamma m_neg d_i / (2n) in place of
-gamma m_neg (d_i + d_j) / (2n): half of the repulsion on average, and no gradient of anything (push="head").
+UMAP moves the tail of an attraction too, but of a negative sample the head alone.  Its expected move in an epoch, to
+first order in alpha, over many epochs, and without its clip and its 0.001, is
+
+    -(2 alpha / max mu) (the gradient of the effective loss with B_ij = gamma m_neg d_i / (2n)
+                         in place of gamma m_neg (d_i + d_j) / (2n)),
+
+as both entries of an edge are due mu / max mu times an epoch: half of the repulsion on average, and no gradient of
+anything (push="head").  With push_tail the same factor stands before the whole gradient.
 """
 
 import numpy as np
@@ -61,7 +66,7 @@ def effective_gradient(
     push: str = "both",
     rtol: float | None = RTOL,
 ) -> Floats:
-    """Gradient of the effective loss, or with push="head" minus half the expected move of a run an epoch and alpha.
+    """Gradient of the effective loss, or with push="head" minus max(mu) / 2 times a run's mean move an epoch and alpha.
 
     Parameters
     ----------
