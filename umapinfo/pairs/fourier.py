@@ -115,9 +115,9 @@ def _checked(Y: Floats, weights: Floats, plan: Plan, quick: bool, n_checked: int
 
 
 def _largest_error(values: Floats, rows: NDArray[np.int64], exact: Floats, sizes: Floats) -> float:
-    """The largest error of some rows over their absolute sums; what is nothing beside the largest sums is no error."""
+    """The largest error of some rows over their absolute sums; of rows that sum nothing, rounding is no error."""
     errors, largest = np.abs(values[rows] - exact), np.abs(values).max(axis=(0, 3), keepdims=True)
-    errors = np.where(errors <= NOTHING * largest, 0.0, errors)
+    errors = np.where((sizes == 0) & (errors <= NOTHING * largest), 0.0, errors)
     return float(np.divide(errors, sizes, out=np.where(errors > 0, np.inf, 0.0), where=sizes > 0).max())
 
 
