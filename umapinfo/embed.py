@@ -132,7 +132,9 @@ def default_observers(n_vertices: int, n_axes: int) -> list[Observer]:
 
 
 def resume(path: Any, *, observers: Sequence[Observer] = (), progress: bool = True) -> xr.DataTree:
-    """Go on with a run whose trace on disk was cut off, from its last checkpoint, to the bits of an unbroken run.
+    """Go on with a run whose trace on disk was cut off, to the bits of an unbroken run.
+
+    It starts from the last checkpoint that is not after the last recorded epoch done.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The fourier body of `pair_sums`: smooth part, near part, the vertices outside the box, and an estimate of the error.
 
-The error is measured, not assumed: the sums of some vertices, half of them drawn from those with the least sums, are
+The error is measured, not assumed: the sums of some vertices, two thirds of them among those with the least sums, are
 compared with exact ones.  Where twice the largest difference exceeds rtol, the split is refined; where that does not
 help, there is no answer, and the caller sums directly.
 """

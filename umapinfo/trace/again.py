@@ -22,7 +22,9 @@ from umapinfo.trace.tree import curve_of, descent_of, environment, graph_of, las
 
 
 def resume(path: Any, *, observers: Sequence[Observer] = (), progress: bool = True) -> xr.DataTree:
-    """Go on with a run whose trace on disk was cut off, from its last checkpoint, to the bits of an unbroken run.
+    """Go on with a run whose trace on disk was cut off, to the bits of an unbroken run.
+
+    It starts from the last checkpoint that is not after the last recorded epoch done.
 
     Parameters
     ----------
