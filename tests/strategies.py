@@ -103,3 +103,30 @@ def embedded_graphs(draw, dim=2, **graph):
 def curves():
     """(a, b, c): a in [0.05, 20], b in [0.3, 2], c 0 (UMAP) or 1."""
     return st.tuples(st.floats(0.05, 20), st.floats(0.3, 2), st.sampled_from([0.0, 1.0]))
+
+
+KINDS = ("cloud", "clumps", "line", "outliers", "coincident", "spread")
+
+
+@st.composite
+def spread_layouts(draw, min_n=40, max_n=300, dims=(1, 2, 3, 4, 5), kinds=KINDS):
+    """Layouts as float32 numbers in float64[n, d], of every kind that a sum over pairs has to cope with.
+
+    A cloud; clumps of a hundredth; a line in d dimensions; up to three outliers 1e2 to 1e5 away; points on at most
+    n / 4 places; uniform in a wide box.  At any scale, anywhere.
+    """
+    n, d, kind = draw(st.integers(min_n, max_n)), draw(st.sampled_from(dims)), draw(st.sampled_from(kinds))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    Y = random.normal(size=(n, d)) * 4
+    if kind == "clumps":
+        Y = random.integers(0, 6, (n, d)) + 0.01 * Y
+    elif kind == "line":
+        Y = np.outer(np.sort(Y[:, 0]), random.normal(size=d)) + random.normal(size=d)
+    elif kind == "outliers":
+        Y[: draw(st.integers(1, 3))] *= 10.0 ** draw(st.integers(2, 5))
+    elif kind == "coincident":
+        Y = Y[random.integers(0, max(n // 4, 1), n)]
+    elif kind == "spread":
+        Y = random.uniform(0, 300, (n, d))
+    Y = Y * 10.0 ** draw(st.integers(-2, 2)) + draw(st.sampled_from([0.0, 100.0]))
+    return Y.astype(np.float32).astype(np.float64)

@@ -10,12 +10,14 @@ import pytest
 import reference as ref
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import spread_layouts
 
 from umapinfo import Curve, fit_curve
 from umapinfo.core.curve import logit
+from umapinfo.pairs import pair_sums
 from umapinfo.pairs.choice import choose, radius_in_steps
-from umapinfo.pairs.far import make_plan, periodic_square
-from umapinfo.pairs.fourier import fourier_sums, planned_sums
+from umapinfo.pairs.far import Plan, periodic_square, quadrant_spectrum, unfolded
+from umapinfo.pairs.fourier import Sums, fourier_sums, planned_sums
 from umapinfo.pairs.potentials import CLIPPED, POTENTIALS, real_potential
 from umapinfo.pairs.rows import row_sums
 from umapinfo.pairs.taylor import polynomial, taylor
@@ -66,7 +68,7 @@ def test_fourier_sums__are_within_rtol_at_every_vertex_or_there_are_none(name, r
     Y = LAYOUTS[name]
     weights = np.column_stack([np.ones(len(Y)), np.linspace(0, 5, len(Y))])
     codes = np.array([POTENTIALS.index("repulsion"), POTENTIALS.index("similarity")])
-    found = fourier_sums(Y, codes, weights, UMAP, 0, rtol, budget=np.inf)
+    found = fourier_sums(Sums(Y, codes, weights, UMAP, 0), rtol, budget=np.inf)[0]
     if found is None:  # of these layouts, only where an islands' split would have to be finer than there are modes
         assert rtol < 1e-6 or name in ("two far islands", "log-normal radii")
         return
@@ -82,7 +84,7 @@ def test_fourier_sums__are_within_rtol_at_every_vertex_or_there_are_none(name, r
 def test_fourier_sums__serve_every_potential_and_moment(name, code, moment):
     Y, codes = LAYOUTS[name][:1500], np.array([code])
     weights = np.random.default_rng(0).uniform(0.5, 2, (len(Y), 1))
-    found = fourier_sums(Y, codes, weights, UMAP, moment, 1e-5, budget=np.inf)
+    found = fourier_sums(Sums(Y, codes, weights, UMAP, moment), 1e-5, budget=np.inf)[0]
     values, sizes, _ = exact(Y, codes, weights, UMAP, moment)
     if found is None:  # the singular ones are all near part, and their sums are summed directly
         assert "slope" in POTENTIALS[code] or POTENTIALS[code] == "fisher"
@@ -94,7 +96,7 @@ def test_fourier_sums__serve_every_potential_and_moment(name, code, moment):
 def test_fourier_sums__serve_every_curve_and_scale(curve, seed, scale):
     Y = scale * np.random.default_rng(seed).normal(size=(400, 2))
     codes, weights = np.array([1, 2]), np.ones((400, 1))
-    found = fourier_sums(Y, codes, weights, curve, 0, 1e-6, budget=np.inf)
+    found = fourier_sums(Sums(Y, codes, weights, curve, 0), 1e-6, budget=np.inf)[0]
     values, sizes, _ = exact(Y, codes, weights, curve)
     if found is not None:
         assert (np.abs(found.values - values) <= 1e-6 * sizes).all()
@@ -102,7 +104,7 @@ def test_fourier_sums__serve_every_curve_and_scale(curve, seed, scale):
 
 def test_fourier_sums__give_up_where_the_budget_does_not_pay():
     Y = LAYOUTS["cloud"]
-    assert fourier_sums(Y, np.array([1]), np.ones((len(Y), 1)), UMAP, 0, 1e-6, budget=1e-6) is None
+    assert fourier_sums(Sums(Y, np.array([1]), np.ones((len(Y), 1)), UMAP, 0), 1e-6, budget=1e-6)[0] is None
 
 
 def test_fourier_sums__have_the_same_bits_for_any_number_of_threads_and_whatever_was_summed_before():
@@ -113,8 +115,8 @@ def test_fourier_sums__have_the_same_bits_for_any_number_of_threads_and_whatever
     try:
         for threads in (1, 2, before):
             numba.set_num_threads(min(threads, before))
-            fourier_sums(LAYOUTS["spread"], codes, weights, UMAP, 0, 1e-6, budget=np.inf)
-            results.append(fourier_sums(Y, codes, weights, UMAP, 0, 1e-6, budget=np.inf).values.tobytes())
+            fourier_sums(Sums(LAYOUTS["spread"], codes, weights, UMAP, 0), 1e-6, budget=np.inf)[0]
+            results.append(fourier_sums(Sums(Y, codes, weights, UMAP, 0), 1e-6, budget=np.inf)[0].values.tobytes())
     finally:
         numba.set_num_threads(before)
     assert len(set(results)) == 1
@@ -122,23 +124,58 @@ def test_fourier_sums__have_the_same_bits_for_any_number_of_threads_and_whatever
 
 def test_plan__serves_a_layout_that_moved_and_is_returned():
     Y, codes, weights = LAYOUTS["cloud"], np.array([1]), np.ones((3000, 1))
-    first = fourier_sums(Y, codes, weights, UMAP, 0, 1e-6, budget=np.inf)
+    first = fourier_sums(Sums(Y, codes, weights, UMAP, 0), 1e-6, budget=np.inf)[0]
     moved = 0.98 * Y
-    again = fourier_sums(moved, codes, weights, UMAP, 0, 1e-6, first.plan, budget=np.inf)
+    again = fourier_sums(Sums(moved, codes, weights, UMAP, 0), 1e-6, first.plan, budget=np.inf)[0]
     assert again.plan is first.plan
     values, sizes, _ = exact(moved, codes, weights, UMAP)
     assert (np.abs(again.values - values) <= 1e-6 * sizes).all()
-    other = fourier_sums(moved, np.array([2]), weights, UMAP, 0, 1e-6, first.plan, budget=np.inf)
-    assert other.plan is not first.plan
+    other = fourier_sums(Sums(moved, np.array([2]), weights, UMAP, 0), 1e-6, first.plan, budget=np.inf)[0]
+    assert other.plan is first.plan  # it says nothing about the potentials
+
+
+def test_plan__of_a_loss_serves_its_gradient():
+    Y, weights, random = LAYOUTS["cloud"][:1500], np.ones((1500, 1)), np.random.default_rng(0)
+    sums = Sums(Y, np.array([POTENTIALS.index("repulsion")]), weights, UMAP, 0)
+    value = fourier_sums(sums, 1e-8, budget=np.inf)[0]
+    slope = sums._replace(codes=np.array([POTENTIALS.index("repulsion_slope")]), moment=1)
+    slopes, why_not = fourier_sums(slope, 1e-6, value.plan, budget=np.inf)
+    assert slopes.plan is value.plan
+    assert why_not == ""
+    direction, h = random.normal(size=Y.shape), 1e-5
+    ahead, behind = (planned_sums(sums._replace(layout=Y + t * direction), value.plan)[0].sum() for t in (h, -h))
+    # The total counts each pair from both ends; near pairs' third derivatives leave some 1e-6 of the largest part
+    expected = 2 * (slopes.values[:, 0, 0] * direction).sum()
+    assert abs((ahead - behind) / (2 * h) - expected) <= 1e-5 * np.abs(slopes.values[:, 0, 0] * direction).sum()
+
+
+@pytest.mark.parametrize(
+    ("curve", "moment", "shift", "why"),
+    [
+        (Curve(1.0, 1.0), 0, 0.0, "it has another curve"),
+        (UMAP, 1, 0.0, "it serves moments up to 0"),
+        (UMAP, 0, 1e3, "vertices lie outside its box"),
+    ],
+)
+def test_plan__that_does_not_serve_is_replaced_and_the_reason_says_why(monkeypatch, curve, moment, shift, why):
+    Y = LAYOUTS["three axes"]
+    plan = fourier_sums(Sums(Y, np.array([2]), np.ones((3000, 1)), UMAP, 0), 1e-3, budget=np.inf)[0].plan
+    given = pair_sums(Y + shift, "similarity", np.ones(3000), curve, moment=moment, rtol=1e-3, plan=plan)
+    assert given.plan is not plan
+    assert why in given.reason
+    flat = pair_sums(Y[:, :2], "similarity", np.ones(3000), UMAP, rtol=1e-3, plan=plan)
+    assert "it has 3 dimensions" in flat.reason
 
 
 def test_plan__makes_a_smooth_function_of_the_layout():
     """Of one plan, differences of values follow the gradient of the plan's own smooth sum to rounding."""
     Y, weights = LAYOUTS["cloud"][:800], np.ones((800, 1))
-    plan = fourier_sums(Y, np.array([1]), weights, UMAP, 0, 1e-6, budget=np.inf).plan
+    plan = fourier_sums(Sums(Y, np.array([1]), weights, UMAP, 0), 1e-6, budget=np.inf)[0].plan
     direction = np.random.default_rng(3).normal(size=Y.shape)
     steps = np.linspace(-1, 1, 9) * 1e-4
-    totals = np.array([planned_sums(Y + h * direction, weights, plan)[0].sum() for h in steps])
+    totals = np.array(
+        [planned_sums(Sums(Y + h * direction, np.array([1]), weights, UMAP, 0), plan)[0].sum() for h in steps]
+    )
     # A cubic fits a smooth function over so short a way; jumps of the plan's accuracy, 1e-6, would show
     residual = totals - np.polyval(np.polyfit(steps, totals, 3), steps)
     assert np.abs(residual).max() <= 1e-9 * np.abs(totals).max()
@@ -162,8 +199,8 @@ def test_taylor__is_the_potential_near_its_centre(code, curve, s0, t):
 @given(n_modes=st.sampled_from([16, 32, 100]), length=st.floats(1e-3, 1e3))
 def test_periodic_square__is_the_square_inside_the_box_and_turns_smoothly_beyond(n_modes, length):
     square, first = periodic_square(n_modes, length, 2.2 * length)
-    u = np.fft.fftfreq(n_modes, 1 / (2.2 * length))
-    inside = np.abs(u) <= length
+    u = np.arange(n_modes // 2 + 1) * (2.2 * length / n_modes)
+    inside = u <= length
     np.testing.assert_allclose(square[inside], u[inside] ** 2, rtol=1e-14)
     np.testing.assert_allclose(first[inside], u[inside], rtol=1e-14)
     assert (square[~inside] >= length**2).all()
@@ -185,10 +222,41 @@ def test_rows__are_those_of_the_twin():
         np.testing.assert_array_equal(n_coincident, coincident)
 
 
-def test_plan__is_made_of_a_split_alone():
-    split = choose(LAYOUTS["cloud"], 1, 0, 5.0, 9e-9, np.inf)
-    one, two = (make_plan((1,), UMAP, 0, split, 1e-9) for _ in range(2))
-    assert one.kernel is two.kernel
+def test_plan__of_a_layout_of_the_same_size_elsewhere_has_the_same_kernel():
+    splits = [choose(Y, 1, 0, 5.0, 9e-9, np.inf) for Y in (LAYOUTS["cloud"], LAYOUTS["cloud"] + 64)]
+    one, two = (Plan(UMAP, 0, split, 1e-9).kernel((1,), 0) for split in splits)
+    assert splits[0].centre != splits[1].centre
+    assert one is two
+
+
+@given(n=st.sampled_from([16, 18, 30]), powers=st.lists(st.integers(0, 2), min_size=2, max_size=3))
+def test_unfolded__is_the_spectrum_of_the_whole_grid(n, powers):
+    """Even and odd functions by their corner: numpy's FFT of all the values is the twin."""
+    modes = tuple(n + 2 * axis for axis in range(len(powers)))
+    random, corner = np.random.default_rng(0), tuple(m // 2 + 1 for m in modes)
+    values = random.normal(size=corner)
+    for axis, power in enumerate(powers):
+        if power % 2:  # odd and periodic
+            np.moveaxis(values, axis, 0)[[0, -1]] = 0
+    whole = values
+    for axis, power in enumerate(powers):
+        rest = np.flip(np.take(whole, range(1, modes[axis] // 2), axis), axis)
+        whole = np.concatenate([whole, -rest if power % 2 else rest], axis)
+    expected = np.fft.fftn(whole)
+    found = unfolded(quadrant_spectrum(values, powers), powers)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+@given(Y=spread_layouts(dims=(2, 3)), curve=curves, moment=st.sampled_from([0, 0, 1]))
+def test_fourier_sums__keep_to_rtol_on_layouts_of_any_kind_or_give_up(Y, curve, moment):
+    codes = np.array([POTENTIALS.index("similarity" if moment == 0 else "variance"), POTENTIALS.index("attraction")])
+    weights = np.column_stack([np.ones(len(Y)), np.linspace(0, 2, len(Y))])
+    found = fourier_sums(Sums(Y, codes, weights, curve, moment), 1e-6, budget=np.inf)[0]
+    if found is not None:
+        values, sizes, n_coincident = exact(Y, codes, weights, curve, moment)
+        largest = np.abs(values).max(axis=(0, 3), keepdims=True)
+        assert (np.abs(found.values - values) <= 1e-6 * sizes + 1e-13 * largest).all()
+        np.testing.assert_array_equal(found.n_coincident, n_coincident)
 
 
 def test_fourier_sums__keep_to_rtol_in_every_column_however_uneven():
@@ -199,7 +267,7 @@ def test_fourier_sums__keep_to_rtol_in_every_column_however_uneven():
     weights = np.ones((4000, 2))
     weights[:20] = [1e7, 0.0]
     codes = np.array([POTENTIALS.index("similarity")])
-    found = fourier_sums(Y, codes, weights, UMAP, 0, 1e-6, budget=np.inf)
+    found = fourier_sums(Sums(Y, codes, weights, UMAP, 0), 1e-6, budget=np.inf)[0]
     values, sizes, _ = exact(Y, codes, weights, UMAP)
     assert found is not None
     assert (np.abs(found.values - values) <= 1e-6 * sizes + 1e-13 * np.abs(values).max(axis=0)).all()
@@ -209,7 +277,7 @@ def test_fourier_sums__keep_to_rtol_in_every_column_however_uneven():
 def test_fourier_sums__take_columns_of_zeros_and_layouts_on_a_line(moment):
     Y = LAYOUTS["a line"][:2000]
     weights = np.column_stack([np.ones(len(Y)), np.zeros(len(Y))])
-    found = fourier_sums(Y, np.array([1]), weights, UMAP, moment, 1e-6, budget=np.inf)
+    found = fourier_sums(Sums(Y, np.array([1]), weights, UMAP, moment), 1e-6, budget=np.inf)[0]
     values, sizes, _ = exact(Y, [1], weights, UMAP, moment)
     assert found is not None
     assert (found.values[:, :, 1] == 0).all()
@@ -218,8 +286,8 @@ def test_fourier_sums__take_columns_of_zeros_and_layouts_on_a_line(moment):
 
 def test_plan__is_dropped_where_the_layout_has_shrunk_into_its_near_part():
     Y, weights = LAYOUTS["cloud"], np.ones((3000, 1))
-    plan = fourier_sums(Y, np.array([1]), weights, UMAP, 0, 1e-6, budget=np.inf).plan
-    again = fourier_sums(0.001 * Y, np.array([1]), weights, UMAP, 0, 1e-6, plan, budget=0.05)
+    plan = fourier_sums(Sums(Y, np.array([1]), weights, UMAP, 0), 1e-6, budget=np.inf)[0].plan
+    again = fourier_sums(Sums(0.001 * Y, np.array([1]), weights, UMAP, 0), 1e-6, plan, budget=0.05)[0]
     assert again is None or again.plan is not plan
 
 

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import reference as ref
-from hypothesis import example, given
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
-from strategies import curves, embedded_graphs, logits, probabilities
+from strategies import curves, embedded_graphs, logits, probabilities, spread_layouts
 
 from umapinfo import datasets
 from umapinfo.core.curve import Curve, fit_curve
@@ -19,7 +19,7 @@ from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import neighbors
 from umapinfo.core.schedule import UPDATE, Descent
 from umapinfo.measures import loss_sums
-from umapinfo.measures.bernoulli import Terms, entropy, pair_terms
+from umapinfo.measures.bernoulli import Terms, entropy, logs_of, pair_terms
 from umapinfo.measures.loss import (
     CONVENTIONS,
     LossObserver,
@@ -30,6 +30,7 @@ from umapinfo.measures.loss import (
     reference_losses,
     sampled_loss,
 )
+from umapinfo.measures.loss_weights import effective_weights, purported_weights
 from umapinfo.pairs import sums
 
 UMAP = fit_curve()
@@ -98,7 +99,7 @@ def test_pair_terms__have_their_limits_at_the_ends():
         (1.0, 0.0, infinity): (0, 0, 0, 0, 0),
         (0.0, 1.0, infinity): (infinity, infinity, 0, 0, infinity),
         (0.5, 0.5, infinity): (infinity, infinity, math.log(2), 0, infinity),
-        (0.9, 0.1, infinity): (infinity, infinity, entropy(0.9, 0.1), 0, infinity),
+        (0.9, 0.1, infinity): (infinity, infinity, entropy(0.1, logs_of(0.1)), 0, infinity),
         (0.0, 1.0, -infinity): (0, 0, 0, 0, 0),
         (1.0, 0.0, -infinity): (infinity, infinity, 0, infinity, 0),
         (0.0, 0.0, infinity): (0, 0, 0, 0, 0),
@@ -606,30 +607,41 @@ def test_loss_observer__gives_the_same_variables_of_the_same_shapes_at_the_start
     }
 
 
-@pytest.mark.parametrize("method", ["direct", "direct-single", "fourier"])
-def test_identity_and_totals__hold_with_any_way_to_sum_over_all_pairs(monkeypatch, method):
-    graph, _ = random_case(n=700, n_edges=4000)
-    random = np.random.default_rng(4)
-    Y = (random.normal(size=(graph.n_vertices, 2)) * 3).astype(np.float32)
-    exact = purported_loss(graph, Y, UMAP, rtol=None), effective_loss(graph, descent(), Y, UMAP, rtol=None)
-    monkeypatch.setattr(sums, "EXACT_UP_TO", 0)
-    if method != "fourier":
-        monkeypatch.setattr(sums, "fourier_sums", lambda *given, **named: None)
+def by_method(method, patch):
+    """Make `pair_sums` take one method, however few the points."""
+    patch.setattr(sums, "EXACT_UP_TO", 0)
+    split = sums.fourier_sums
+    if method == "fourier":
+        patch.setattr(sums, "fourier_sums", lambda *given, budget: split(*given, budget=np.inf))
     else:
-        split = sums.fourier_sums
-        monkeypatch.setattr(sums, "fourier_sums", lambda *given, budget: split(*given, budget=np.inf))
+        patch.setattr(sums, "fourier_sums", lambda *given, **named: (None, ""))
     if method == "direct":
-        monkeypatch.setattr(sums, "tiles_error", lambda *given: np.inf)
-    used = sums.pair_sums(Y, ("repulsion", "similarity"), np.ones(len(Y)), UMAP, rtol=1e-6)
-    assert used.method == method
-    for found, expected in zip(
-        (purported_loss(graph, Y, UMAP), effective_loss(graph, descent(), Y, UMAP)), exact, strict=True
+        patch.setattr(sums, "tiles_error", lambda *given: np.inf)
+
+
+@pytest.mark.parametrize("method", ["direct", "direct-single", "fourier"])
+@settings(max_examples=25)
+@given(Y=spread_layouts(min_n=520, max_n=700), seed=st.integers(0, 9))
+def test_identity_and_totals__hold_with_any_way_to_sum_over_all_pairs(method, Y, seed):
+    graph, n = random_case(n=len(Y), n_edges=4000, seed=seed)[0], len(Y)
+    exact = purported_loss(graph, Y, UMAP, rtol=None), effective_loss(graph, descent(), Y, UMAP, rtol=None)
+    with pytest.MonkeyPatch.context() as patch:
+        by_method(method, patch)
+        used = sums.pair_sums(Y, ("repulsion", "similarity"), np.ones(n), UMAP, rtol=1e-6)
+        found = purported_loss(graph, Y, UMAP), effective_loss(graph, descent(), Y, UMAP)
+    event(f"{method} was {used.method} in {Y.shape[1]} dimensions")
+    for value, expected, weights in zip(
+        found, exact, (purported_weights(graph), effective_weights(graph, descent())), strict=True
     ):
-        assert abs(found.identity_residual) <= 1e-12 * found.bce
-        # Sums within 1e-6 at every vertex are so in all, but for what lies on the edges and is known exactly
-        assert abs(found.bce - expected.bce) <= 2e-6 * expected.repulsion
-        assert abs(found.kl - expected.kl) <= 2e-6 * expected.repulsion
-        assert found.entropy == expected.entropy
+        # Terms are accurate relative to the largest of the three, which is the attraction where all are far apart
+        assert abs(value.identity_residual) <= 1e-12 * (value.bce_apart + value.entropy_apart)
+        assert value.n_coincident == expected.n_coincident
+        # Sums within 1e-6 at every vertex are so in all, edges counted like the rest
+        everywhere = (weights.u * sums.pair_sums(Y, "repulsion", weights.v, UMAP).values[:, 0]).sum() / 2
+        allowed = 1.01e-6 * everywhere + 1e-12 * expected.bce_apart
+        assert abs(value.bce_apart - expected.bce_apart) <= allowed
+        assert abs(value.kl_apart - expected.kl_apart) <= allowed
+        assert value.entropy == expected.entropy
 
 
 @pytest.mark.parametrize("rtol", [0, 2, -1e-6, "a", float("nan")])

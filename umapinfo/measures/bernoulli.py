@@ -19,8 +19,11 @@ code, arXiv 2103.14608): finite at coincident points, but KL can be negative and
 """
 
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +32,8 @@ from umapinfo.jit import jit
 from umapinfo.pairs.potentials import clipped_surprise, similarity
 
 Floats = NDArray[np.float64]
+
+PART = 50_000  # pairs a thread takes at a time: some milliseconds
 
 
 class Terms(NamedTuple):
@@ -47,14 +52,37 @@ def pair_terms(A: Floats, B: Floats, theta: Floats, *, clipped: bool = False) ->
     A and B both 0 give 0; kl, bce and repulsion are +inf where theta is and B > 0, unless clipped.
     """
     out = np.empty((5, len(theta)))
-    fill_terms(A, B, theta, clipped, out)
+    _in_parts(lambda start, stop: fill_terms(A, B, theta, clipped, start, stop, out), len(theta))
     return Terms(*out)
 
 
+def pair_repulsions(B: Floats, theta: Floats, *, clipped: bool = False) -> Floats:
+    """The repulsion alone of the same pairs, float64[m]."""
+    out = np.empty(len(theta))
+    _in_parts(lambda start, stop: fill_repulsions(B, theta, clipped, start, stop, out), len(theta))
+    return out
+
+
+def _in_parts(work: Callable[[int, int], None], n: int) -> None:
+    """Do a kernel's work on [start, stop) of n pairs in as many threads as numba has."""
+    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
+        list(pool.map(lambda start: work(start, min(start + PART, n)), range(0, n, PART)))
+
+
 @jit
-def fill_terms(A: Floats, B: Floats, theta: Floats, clipped: bool, out: Floats) -> None:
-    """Fill out[:, e] with kl, bce, entropy, attraction, repulsion of pair e."""
-    for e in range(theta.shape[0]):
+def fill_repulsions(B: Floats, theta: Floats, clipped: bool, start: int, stop: int, out: Floats) -> None:
+    """Fill out[e] with the repulsion of pairs start <= e < stop."""
+    for e in range(start, stop):
+        if clipped:
+            out[e] = B[e] * clipped_surprise(similarity(-theta[e]))
+        else:
+            out[e] = times(B[e], softplus(theta[e]))
+
+
+@jit
+def fill_terms(A: Floats, B: Floats, theta: Floats, clipped: bool, start: int, stop: int, out: Floats) -> None:
+    """Fill out[:, e] with kl, bce, entropy, attraction, repulsion of pairs start <= e < stop."""
+    for e in range(start, stop):
         w = A[e] + B[e]
         p, rest = (A[e] / w, B[e] / w) if w > 0.0 else (0.0, 1.0)
         if clipped:
@@ -63,10 +91,13 @@ def fill_terms(A: Floats, B: Floats, theta: Floats, clipped: bool, out: Floats) 
             out[3, e] = A[e] * clipped_surprise(similarity(theta[e]))
             out[4, e] = B[e] * clipped_surprise(similarity(-theta[e]))
         else:
-            out[0, e] = times(w, divergence(p, rest, theta[e]))
-            out[2, e] = w * entropy(p, rest)
-            out[3, e] = times(A[e], softplus(-theta[e]))
-            out[4, e] = times(B[e], softplus(theta[e]))
+            small = min(p, rest)
+            logs, pulled, pushed = logs_of(small), softplus(-theta[e]), softplus(theta[e])
+            toward, cost = (theta[e], pushed) if p <= rest else (-theta[e], pulled)
+            out[0, e] = times(w, divergence(small, logs, toward, cost))
+            out[2, e] = w * entropy(small, logs)
+            out[3, e] = times(A[e], pulled)
+            out[4, e] = times(B[e], pushed)
         out[1, e] = out[3, e] + out[4, e]
 
 
@@ -77,24 +108,28 @@ def times(weight: float, value: float) -> float:
 
 
 @jit
-def entropy(p: float, rest: float) -> float:
-    """h(p) = -p ln p - (1 - p) log1p(-p) in nats, at the smaller of p and rest; 0 at p = 0 and p = 1."""
-    small = min(p, rest)
-    if small == 0.0:
-        return 0.0
-    return -small * math.log(small) - (1.0 - small) * math.log1p(-small)
+def logs_of(small: float) -> tuple[float, float]:
+    """Ln p and ln(1 - p) of the smaller of p and 1 - p; (0, 0) at 0, where neither is used."""
+    return (math.log(small), math.log1p(-small)) if small > 0.0 else (0.0, 0.0)
 
 
 @jit
-def divergence(p: float, rest: float, theta: float) -> float:
-    """KL(p || q) in nats by the Bregman form; softplus(theta) at p = 0, softplus(-theta) at p = 1."""
-    small, toward = (p, theta) if p <= rest else (rest, -theta)
+def entropy(small: float, logs: tuple[float, float]) -> float:
+    """h(p) = -p ln p - (1 - p) ln(1 - p) in nats, from the smaller of p and 1 - p; 0 at p = 0 and p = 1."""
+    return -small * logs[0] - (1.0 - small) * logs[1]
+
+
+@jit
+def divergence(small: float, logs: tuple[float, float], toward: float, cost: float) -> float:
+    """KL(p || q) in nats by the Bregman form, from the smaller of p and 1 - p, with cost = softplus(toward).
+
+    Toward is theta if p is the smaller, else -theta.
+    """
     if small == 0.0:
-        return softplus(toward)
+        return cost
     if math.isinf(toward):
         return np.inf
-    rest_log = math.log1p(-small)
-    return softplus(toward) + rest_log - small * (toward - math.log(small) + rest_log)
+    return cost + logs[1] - small * (toward - logs[0] + logs[1])
 
 
 @jit

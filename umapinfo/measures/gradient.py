@@ -27,13 +27,15 @@ from umapinfo.core.schedule import Descent
 from umapinfo.measures.bernoulli import Floats
 from umapinfo.measures.loss_sums import checked_rows
 from umapinfo.measures.loss_weights import LossWeights, effective_weights, purported_weights
-from umapinfo.pairs import edge_potentials, pair_sums
+from umapinfo.pairs import Plan, edge_potentials, pair_sums
 from umapinfo.pairs.sums import RTOL
 
 PUSHES = ("both", "head")
 
 
-def purported_gradient(graph: Graph, Y: ArrayLike, curve: Curve, *, rtol: float | None = RTOL) -> Floats:
+def purported_gradient(
+    graph: Graph, Y: ArrayLike, curve: Curve, *, rtol: float | None = RTOL, plan: Plan | None = None
+) -> Floats:
     """Gradient of the purported loss (BCE or KL: they differ by a constant), over unordered pairs.
 
     Parameters
@@ -42,7 +44,7 @@ def purported_gradient(graph: Graph, Y: ArrayLike, curve: Curve, *, rtol: float 
         The pruned graph (mu).
     Y : float[n, d], layout units
     curve : Curve
-    rtol : float or None
+    rtol, plan
         As for `umapinfo.measures.purported_loss`.
 
     Returns
@@ -54,7 +56,7 @@ def purported_gradient(graph: Graph, Y: ArrayLike, curve: Curve, *, rtol: float 
     TypeError, ValueError
         As for `umapinfo.measures.purported_loss`.
     """
-    return gradient(purported_weights(graph), Y, curve, rtol=rtol)
+    return gradient(purported_weights(graph), Y, curve, rtol=rtol, plan=plan)
 
 
 def effective_gradient(
@@ -65,6 +67,7 @@ def effective_gradient(
     *,
     push: str = "both",
     rtol: float | None = RTOL,
+    plan: Plan | None = None,
 ) -> Floats:
     """Gradient of the effective loss, or with push="head" minus max(mu) / 2 times a run's mean move an epoch and alpha.
 
@@ -79,7 +82,7 @@ def effective_gradient(
     push : {"both", "head"}
         Whether a negative sample's tail is pushed as well.  The run's own clip at 4 and its 0.001 beside d^2 are left
         out: they belong to no loss.
-    rtol : float or None
+    rtol, plan
         As for `umapinfo.measures.purported_loss`.
 
     Returns
@@ -95,7 +98,7 @@ def effective_gradient(
         raise ValueError(f"push: expected one of {', '.join(map(repr, PUSHES))}, got {push!r}")
     weights = effective_weights(graph, descent)
     heads_alone = weights.u[:, :1], weights.v[:, :1]  # s_i, without what the tails get
-    return gradient(weights, Y, curve, push=heads_alone if push == "head" else None, rtol=rtol)
+    return gradient(weights, Y, curve, push=heads_alone if push == "head" else None, rtol=rtol, plan=plan)
 
 
 def gradient(
@@ -105,15 +108,16 @@ def gradient(
     *,
     push: tuple[Floats, Floats] | None = None,
     rtol: float | None = RTOL,
+    plan: Plan | None = None,
 ) -> Floats:
     """The sum in the module's docstring, float64[n, d]; `push` are other columns u, v for the repulsion by all."""
     layout = checked_rows(weights, Y)
     u, v = push or (weights.u, weights.v)
-    everywhere = pair_sums(layout, "repulsion_slope", v, curve, moment=1, rtol=rtol).values[:, 0]
+    everywhere = pair_sums(layout, "repulsion_slope", v, curve, moment=1, rtol=rtol, plan=plan).values[:, 0]
     total: Floats = np.einsum("ir,ird->id", u, everywhere)
     heads, tails = weights.heads, weights.tails
     pull, push_apart = edge_potentials(layout, heads, tails, curve, ("attraction_slope", "repulsion_slope"))
-    more = weights.B - (weights.u[heads] * weights.v[tails]).sum(axis=1)
+    more = weights.B - weights.charged
     delta = layout[heads].astype(np.float64) - layout[tails]
     forces = (weights.A * pull + more * push_apart)[:, np.newaxis] * delta
     for axis in range(layout.shape[1]):

@@ -57,11 +57,13 @@ from umapinfo.measures.loss_sums import (
     all_pairs,
     checked_rows,
     i_divergence_split,
+    loss_parts,
     loss_values,
 )
 from umapinfo.measures.loss_weights import (
     CONVENTIONS,
     Convention,
+    LossWeights,
     ReferenceLosses,
     checked_convention,
     effective_weights,
@@ -69,7 +71,7 @@ from umapinfo.measures.loss_weights import (
     reference_losses,
 )
 from umapinfo.measures.sampled import SampledLoss, sampled_loss
-from umapinfo.pairs import edge_theta
+from umapinfo.pairs import Plan, edge_theta
 from umapinfo.pairs.sums import RTOL, checked_rtol
 
 if TYPE_CHECKING:
@@ -94,7 +96,13 @@ __all__ = [
 
 
 def purported_loss(
-    graph: Graph, Y: ArrayLike, curve: Curve, *, convention: str = "unordered", rtol: float | None = RTOL
+    graph: Graph,
+    Y: ArrayLike,
+    curve: Curve,
+    *,
+    convention: str = "unordered",
+    rtol: float | None = RTOL,
+    plan: Plan | None = None,
 ) -> LossValues:
     """The loss of UMAP's paper, -sum mu ln q + (1 - mu) ln(1 - q), as KL, BCE and H.
 
@@ -108,6 +116,8 @@ def purported_loss(
         One of CONVENTIONS.
     rtol : float or None
         Of the sums over all pairs, as for `pair_sums`: up to 4,000 points, and with None, they are exact.
+    plan : Plan or None
+        Of an earlier value, or of a gradient: this layout is summed in the same way, where that serves.
 
     Returns
     -------
@@ -119,8 +129,7 @@ def purported_loss(
         If the layout is not a finite numeric array with one row per vertex, or curve, convention or rtol are none.
     """
     rule = checked_convention(convention)
-    weights = purported_weights(graph)
-    return loss_values(weights, all_pairs(weights, Y, curve, [rule.potential], rtol), rule)
+    return _loss(purported_weights(graph), Y, curve, rule, rtol, plan)
 
 
 def effective_loss(
@@ -131,6 +140,7 @@ def effective_loss(
     *,
     convention: str = "unordered",
     rtol: float | None = RTOL,
+    plan: Plan | None = None,
 ) -> LossValues:
     """The loss that negative sampling descends, -sum mu ln q + gamma m_neg (d_i + d_j)/(2n) ln(1 - q).
 
@@ -138,7 +148,7 @@ def effective_loss(
 
     Parameters
     ----------
-    graph, Y, curve, convention, rtol
+    graph, Y, curve, convention, rtol, plan
         As for `purported_loss`.
     descent : Descent
         Gives gamma (repulsion_strength) and m_neg (negative_sample_rate).
@@ -153,8 +163,14 @@ def effective_loss(
         As for `purported_loss`.
     """
     rule = checked_convention(convention)
-    weights = effective_weights(graph, descent)
-    return loss_values(weights, all_pairs(weights, Y, curve, [rule.potential], rtol), rule)
+    return _loss(effective_weights(graph, descent), Y, curve, rule, rtol, plan)
+
+
+def _loss(
+    weights: LossWeights, Y: ArrayLike, curve: Curve, rule: Convention, rtol: float | None, plan: Plan | None
+) -> LossValues:
+    pairs = all_pairs(weights, Y, curve, [rule.potential], rtol, plan)
+    return loss_values(weights, pairs, loss_parts(weights, pairs, rule), rule)
 
 
 def i_divergence(graph: Graph, Y: ArrayLike, curve: Curve, *, rtol: float | None = RTOL) -> IDivergence:
@@ -164,7 +180,8 @@ def i_divergence(graph: Graph, Y: ArrayLike, curve: Curve, *, rtol: float | None
     finite, unless every q underflows (all distances beyond some 1e150).
     """
     weights = purported_weights(graph)
-    return i_divergence_split(weights, all_pairs(weights, Y, curve, ["repulsion", "similarity"], rtol))
+    pairs = all_pairs(weights, Y, curve, ["repulsion", "similarity"], rtol)
+    return i_divergence_split(weights, pairs, loss_parts(weights, pairs, CONVENTIONS["unordered"]))
 
 
 def article_cross_entropy(graph: Graph, Y: ArrayLike, curve: Curve) -> float:
@@ -195,6 +212,8 @@ class LossObserver:
     _graph: Graph
     _curve: Curve
     _descent: Descent
+    _purported: LossWeights
+    _effective: LossWeights
 
     def __init__(self, rtol: float | None = RTOL) -> None:
         self._rtol = checked_rtol(rtol)
@@ -202,6 +221,7 @@ class LossObserver:
     def start(self, graph: Graph, curve: Curve, descent: Descent) -> dict[str, NDArray[Any]]:
         """Keep what the losses are made of; returns rtol, 0 for None."""
         self._graph, self._curve, self._descent = graph, curve, descent
+        self._purported, self._effective = purported_weights(graph), effective_weights(graph, descent)
         return {"rtol": np.array(self._rtol or 0.0)}
 
     def step(self, arrays: dict[str, NDArray[Any]], epoch: Epoch) -> None:
@@ -209,14 +229,13 @@ class LossObserver:
 
     def values(self, arrays: dict[str, NDArray[Any]], epoch: Epoch) -> dict[str, Any]:
         """Return the variables named above, of the layout after this epoch and of its updates."""
-        weights = purported_weights(self._graph)
+        rule, rtol = CONVENTIONS["unordered"], float(arrays["rtol"]) or None
         # The columns v of the effective weights begin with the purported ones: one sum serves both.
-        weights_effective = effective_weights(self._graph, self._descent)
-        rtol = float(arrays["rtol"]) or None
-        pairs = all_pairs(weights_effective, epoch.Y, self._curve, ["repulsion", "similarity"], rtol)
-        purported = loss_values(weights, pairs, CONVENTIONS["unordered"])
-        effective = loss_values(weights_effective, pairs, CONVENTIONS["unordered"])
-        split = i_divergence_split(weights, pairs)
+        pairs = all_pairs(self._effective, epoch.Y, self._curve, ["repulsion", "similarity"], rtol)
+        parts = loss_parts(self._purported, pairs, rule)
+        purported = loss_values(self._purported, pairs, parts, rule)
+        effective = loss_values(self._effective, pairs, loss_parts(self._effective, pairs, rule), rule)
+        split = i_divergence_split(self._purported, pairs, parts)
         sampled = sampled_loss(epoch, self._curve, self._descent, self._graph)
         recorded = ("kl", "bce", "entropy", "attraction", "repulsion", "identity_residual")
         return {
@@ -226,7 +245,7 @@ class LossObserver:
             "effective_loss": effective.per_vertex.bce,
             "n_coincident": purported.n_coincident,
             "pair_sum_error": pairs.error,
-            "article_cross_entropy": float(pair_terms(weights.A, weights.B, pairs.theta).attraction.sum()),
+            "article_cross_entropy": float(parts.edges.attraction.sum()),
             "i_divergence": split.divergence,
             "i_divergence_shape": split.shape,
             "i_divergence_mass": split.mass,

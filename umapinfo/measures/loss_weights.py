@@ -11,13 +11,15 @@ off the edges; off the edges B has low rank, which is what lets one sum over all
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import xlog1py, xlogy
 
 from umapinfo.core.graph import Graph
-from umapinfo.measures.bernoulli import Floats, Terms, pair_terms
+from umapinfo.measures.bernoulli import Floats, Terms, pair_repulsions, pair_terms
 from umapinfo.pairs.potentials import CLIP, clipped_surprise
 
 if TYPE_CHECKING:
@@ -41,6 +43,10 @@ class Convention:
     def terms(self, A: Floats, B: Floats, theta: Floats) -> Terms:
         """The terms of listed pairs, each counted once."""
         return pair_terms(A, B, theta, clipped=self.clip > 0)
+
+    def repulsions(self, B: Floats, theta: Floats) -> Floats:
+        """Their repulsions alone."""
+        return pair_repulsions(B, theta, clipped=self.clip > 0)
 
     def diagonal_loss(self, weights: LossWeights) -> Floats:
         """What a vertex's pair with itself costs, q_ii = 1 and target 0: float64[n]; 0 if not counted."""
@@ -85,6 +91,16 @@ class LossWeights:
     B: Floats
     u: Floats
     v: Floats
+
+    @cached_property
+    def charged(self) -> Floats:
+        """What u and v charge the edges for repulsion, float64[m]; B is what they have."""
+        return np.asarray(np.einsum("er,er->e", self.u[self.heads], self.v[self.tails]))
+
+    @cached_property
+    def negative_entropy(self) -> tuple[float, float]:
+        """Sums over the edges of A ln A and of B ln(1 - A): for the purported weights the parts of -H."""
+        return float(xlogy(self.A, self.A).sum()), float(xlog1py(self.B, -self.A).sum())
 
 
 def purported_weights(graph: Graph) -> LossWeights:

@@ -4,6 +4,7 @@ Knows Curve and arrays, never Graph.
 """
 
 from umapinfo.pairs.edges import edge_d2, edge_potentials, edge_theta
+from umapinfo.pairs.far import Plan
 from umapinfo.pairs.potentials import POTENTIALS
 from umapinfo.pairs.sampled import SampledSum, sampled_sum
 from umapinfo.pairs.sums import PairSums, pair_sums
@@ -11,6 +12,7 @@ from umapinfo.pairs.sums import PairSums, pair_sums
 __all__ = [
     "POTENTIALS",
     "PairSums",
+    "Plan",
     "SampledSum",
     "edge_d2",
     "edge_potentials",

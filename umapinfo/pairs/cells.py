@@ -12,14 +12,16 @@ PILOT = 10_000_000  # distances that the choice of the radius may cost
 BINS_PER_OCTAVE = 8  # of squared distance
 LOWEST = -1075  # log2 of the smallest squared distance
 UNDERFLOW = 1e-150  # layout units: pairs whose squared distance is inexact or 0 are not further apart
-CELLS = 2**40  # along an axis: the number of a cell is then known to 1e-3, rounding included
-SLIVER = 1e-3  # by which cells are wider, so that rounding takes no neighbour further away than the next
+CELLS = 2**41  # along an axis: the number of a cell is then known to 2e-3, rounding included
+REACH = 2  # cells to a radius: the more, the fewer points in reach are out of it, and the shorter their runs
+SLIVER = 5e-3  # by which cells are wider, so that rounding takes no neighbour further away than the next
 
 
 class Cells(NamedTuple):
     """A grid over points: their order by cell, their cells' numbers in that order, steps to the rows of cells around.
 
-    A cell's neighbours in one row have three numbers in sequence: one range of points.  int64[g], [g], [1, 3 or 9].
+    The cells in reach of one are those up to REACH away along each axis; those of one row have numbers in sequence: one
+    range of points.  int64[g], [g], [1, 5 or 25].
     """
 
     order: NDArray[np.int64]
@@ -28,21 +30,23 @@ class Cells(NamedTuple):
 
 
 def cells_of(Y: NDArray[np.float64], radius2: float) -> Cells:
-    """The cells of points float64[g, d], wider than the radius; along the widest axis they follow each other."""
-    extent = Y.max(axis=0) - Y.min(axis=0)
+    """The cells of points float64[g, d], REACH wider than the radius; along the widest axis they follow each other."""
+    columns = np.ascontiguousarray(Y.T)
+    low = np.array([axis.min() for axis in columns])
+    extent = np.array([axis.max() for axis in columns]) - low
     axes = np.argsort(-extent, kind="stable")[:3]
     widest = extent[axes[0]]
     if widest <= UNDERFLOW or np.sqrt(radius2) >= widest:
         return Cells(np.arange(len(Y)), np.ones(len(Y), np.int64), np.zeros(1, np.int64))
-    side = max(np.sqrt(radius2) * (1 + SLIVER), widest / CELLS, UNDERFLOW)
+    side = max(np.sqrt(radius2) * (1 + SLIVER) / REACH, widest / CELLS, UNDERFLOW)
     keys, steps, stride = np.zeros(len(Y), np.int64), np.zeros(1, np.int64), 1
     for axis in axes:
-        places = without_gaps(np.floor((Y[:, axis] - Y[:, axis].min()) / side).astype(np.int64))
+        places = without_gaps(np.floor((columns[axis] - low[axis]) / side).astype(np.int64))
         if stride > 1:
-            steps = (steps[:, np.newaxis] + np.array([-stride, 0, stride])).ravel()
+            steps = (steps[:, np.newaxis] + stride * np.arange(-REACH, REACH + 1)).ravel()
         keys += places * stride
-        stride *= int(places.max()) + 2  # with an empty cell at either end of a row
-        if stride >= 2**62 // (2 * len(Y) + 2):  # numbers would not fit; fewer axes find the same pairs
+        stride *= int(places.max()) + REACH + 1  # with empty cells at either end of a row
+        if stride >= 2**62 // ((REACH + 1) * (len(Y) + 1)):  # numbers would not fit; fewer axes find the same pairs
             break
     order = np.argsort(keys, kind="stable")
     return Cells(order, keys[order], steps)
@@ -51,21 +55,21 @@ def cells_of(Y: NDArray[np.float64], radius2: float) -> Cells:
 def without_gaps(places: NDArray[np.int64]) -> NDArray[np.int64]:
     """Numbers from 1 on in the order of the places, in sequence where these are: far outliers cost no numbers."""
     found, index = np.unique(places, return_inverse=True)
-    return np.concatenate([[1], 1 + np.cumsum(np.minimum(np.diff(found), 2))])[index]
+    return np.concatenate([[1], 1 + np.cumsum(np.minimum(np.diff(found), REACH + 1))])[index]
 
 
 @jit
 def fill_ranges(cells: Cells, key: int, ranges: np.ndarray) -> None:
-    """Fill ranges int64[rows, 2] with the points in a cell and beside it, row by row of cells: [start, stop)."""
+    """Fill ranges int64[rows, 2] with the points in reach of a cell, row by row of cells: [start, stop)."""
     for row in range(ranges.shape[0]):
         beside = key + cells.steps[row]
-        ranges[row, 0] = np.searchsorted(cells.keys, beside - 1)
-        ranges[row, 1] = np.searchsorted(cells.keys, beside + 1, side="right")
+        ranges[row, 0] = np.searchsorted(cells.keys, beside - REACH)
+        ranges[row, 1] = np.searchsorted(cells.keys, beside + REACH, side="right")
 
 
 @jit
 def count_candidates(cells: Cells) -> int:
-    """Number of pairs of points in cells that touch, each pair once."""
+    """Number of pairs of points in reach of each other, each pair once."""
     total, key, ranges = 0, -1, np.empty((cells.steps.shape[0], 2), np.int64)
     for i in range(cells.keys.shape[0]):
         if cells.keys[i] != key:

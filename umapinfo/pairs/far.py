@@ -3,7 +3,7 @@ r"""The far part of a split sum: potentials made smooth and periodic, summed by 
 For s = d^2 < s0 = r_c^2 a potential f is replaced by its Taylor polynomial T of degree 8 about s0: the result g is
 smooth everywhere.  Per axis, u^2 and u are replaced by S(u) and X(u) = S'(u)/2, which agree with them up to the box's
 length L and run smoothly into a period P > 2.05 L.  So g(S(Delta_1) + ...) X^(moment) is smooth and periodic; its
-Fourier coefficients k_m come from one FFT of its values on a grid, and
+Fourier coefficients k_m come from its values on a grid, of which the part u >= 0 will do (cosine transforms), and
 
     sum_j w_j g(Delta_ij) = sum_m k_m (sum_j w_j e^(-i m x_j)) e^(i m x_i),   x = 2 pi y / P
 
@@ -15,10 +15,10 @@ bits of the sums do not depend on the number of threads.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, reduce
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -38,119 +38,141 @@ Floats = NDArray[np.float64]
 
 SMOOTH = 6  # order of contact of S with u^2 at L and with a constant at P/2
 UPSAMPLING, LEAST_UPSAMPLED = 1.25, 1e-9  # of the FFTs within; for tolerances under that, 2
-KEPT = 3  # kernels
+KEPT = 8  # kernels
 
 
 class Kernel(NamedTuple):
-    """The potentials made smooth and periodic: the same for all layouts of about the same size.
+    """Potentials made smooth and periodic: the same for all layouts of about the same size.
 
     Attributes
     ----------
-    lengths, period : float64[d], layout units
-        Of the box, and what it repeats with.
-    modes : tuple of d int
-    radius : float, layout units
-        r_c, where near and far part meet.
     table : Lacking
         What the smooth part lacks within r_c.
-    spectra : complex128[p, d^moment, modes...]
-        Fourier coefficients of the smooth part, in the order of an FFT.
+    spectra : float64[p, d^moment, modes / 2 + 1 ...]
+        Fourier coefficients of the smooth part at the frequencies from 0 on, without their factor of (-i)^moment: the
+        components are even or odd along each axis, so that the others follow (`unfolded`).
+    """
+
+    table: Lacking
+    spectra: Floats
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How `pair_sums` split a sum: to be given to it again for a layout in about the same place.
+
+    It says nothing about the potentials, so that a loss and its gradient can have one plan.
+
+    Attributes
+    ----------
+    curve : Curve
+    moment : int
+        The highest that the plan serves.
+    split : Split
+        Box, modes and radius; vertices outside the box are summed directly.
     tolerance : float
         Of the nonuniform FFTs.
     """
 
-    lengths: Floats
-    period: Floats
-    modes: tuple[int, ...]
-    radius: float
-    table: Lacking
-    spectra: NDArray[np.complex128]
-    tolerance: float
-
-
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """What `pair_sums` did to a layout, to be done again to another in about the same place.
-
-    Attributes
-    ----------
-    codes : tuple of int
-        Of the potentials.
-    curve : Curve
-    moment : int
-    centre : float64[d], layout units
-        Of the box; vertices outside it are summed directly.
-    kernel : Kernel
-    """
-
-    codes: tuple[int, ...]
     curve: Curve
     moment: int
-    centre: Floats
-    kernel: Kernel
+    split: Split
+    tolerance: float
+
+    @property
+    def period(self) -> Floats:
+        """What the smooth part repeats with along each axis, float64[d], layout units."""
+        return self.split.step * np.array(self.split.modes)
+
+    @property
+    def lengths(self) -> Floats:
+        """Of the box, float64[d], layout units."""
+        step, modes, steps = self.split.step, self.split.modes, self.split.radius / self.split.step
+        return self.period / 2 - step * np.array([turn(m, self.moment, steps) for m in modes])
 
     def inside(self, Y: Floats) -> NDArray[np.bool_]:
         """Which vertices lie in the box, bool[n]."""
-        return np.all(np.abs(Y - self.centre) <= self.kernel.lengths / 2, axis=1)
+        return np.all(np.abs(Y - self.split.centre) <= self.lengths / 2, axis=1)
 
-    def serves(self, Y: Floats, codes: tuple[int, ...], curve: Curve, moment: int, outside: int) -> bool:
-        """Whether the plan is one for these sums, and for a layout of which few vertices lie outside its box."""
-        same = (self.codes, self.curve, self.moment) == (codes, curve, moment)
-        return same and Y.shape[1] == len(self.centre) and int((~self.inside(Y)).sum()) <= outside
+    def why_not(self, Y: Floats, curve: Curve, moment: int, outside: int) -> str:
+        """Why the plan is none for such sums, or for a layout of which many vertices lie outside its box; or ""."""
+        if curve != self.curve:
+            return "it has another curve"
+        if moment > self.moment:
+            return f"it serves moments up to {self.moment}"
+        if Y.shape[1] != len(self.split.modes):
+            return f"it has {len(self.split.modes)} dimensions"
+        left_out = int((~self.inside(Y)).sum())
+        return f"{left_out} vertices lie outside its box" if left_out > outside else ""
 
-
-def make_plan(codes: tuple[int, ...], curve: Curve, moment: int, split: Split, tolerance: float) -> Plan:
-    """The plan of a split; its kernel is kept for the next layouts of that size."""
-    made = kernel(codes, curve, moment, split.step, split.modes, split.radius, tolerance)
-    return Plan(codes, curve, moment, np.array(split.centre), made)
+    def kernel(self, codes: tuple[int, ...], moment: int) -> Kernel:
+        """The kernel of some potentials, kept for the next layouts of that size."""
+        return kernel(replace(self, split=self.split._replace(centre=(), cost=0.0)), codes, moment)
 
 
 @lru_cache(maxsize=KEPT)
-def kernel(
-    codes: tuple[int, ...],
-    curve: Curve,
-    moment: int,
-    step: float,
-    modes: tuple[int, ...],
-    radius: float,
-    tolerance: float,
-) -> Kernel:
-    """The kernel on a grid of that step; costs one FFT of the grid a potential and component."""
-    d, period = len(modes), step * np.array(modes)
-    lengths = period / 2 - step * np.array([turn(m, moment, radius / step) for m in modes])
-    smooth_near = np.array([taylor(code, curve, radius**2) for code in codes])
-    axes = [periodic_square(m, length, p) for m, length, p in zip(modes, lengths, period, strict=True)]
-    along = [[-1 if a == axis else 1 for a in range(d)] for axis in range(d)]
-    s = np.zeros(modes)
-    for axis in range(d):
-        s += axes[axis][0].reshape(along[axis])
-    spectra = np.empty((len(codes), d**moment, *modes), dtype=np.complex128)
+def kernel(plan: Plan, codes: tuple[int, ...], moment: int) -> Kernel:
+    """The kernel on a plan's grid, wherever its centre: a cosine or sine transform for each potential and component."""
+    modes, radius2 = plan.split.modes, plan.split.radius**2
+    d, corner = len(modes), tuple(m // 2 + 1 for m in modes)
+    smooth_near = np.array([taylor(code, plan.curve, radius2) for code in codes])
+    axes = [periodic_square(*along) for along in zip(modes, plan.lengths, plan.period, strict=True)]
+    s = reduce(np.add.outer, [square for square, _ in axes])
+    spectra = np.empty((len(codes), d**moment, *corner))
     for a, code in enumerate(codes):
         smooth = np.empty(s.size)
-        fill_smooth(s.ravel(), code, curve, radius**2, smooth_near[a], smooth)
-        # the last axis of Delta^(moment) changes fastest in its flat form read backwards, as the direct body has it
+        fill_smooth(s.ravel(), code, plan.curve, radius2, smooth_near[a], smooth)
         for place in range(d**moment):
-            values, rest = smooth.reshape(modes), place
-            for _ in range(moment):
-                values, rest = values * axes[rest % d][1].reshape(along[rest % d]), rest // d
-            spectra[a, place] = scipy.fft.fftn(values, workers=-1) / values.size
-    table = lacking(np.array(codes), curve, radius**2, smooth_near)
-    return Kernel(lengths, period, modes, radius, table, spectra, tolerance)
+            values, powers = smooth.reshape(corner), axis_powers(place, moment, d)
+            for axis in range(d):
+                shape = [-1 if other == axis else 1 for other in range(d)]
+                values = values * (axes[axis][1] ** powers[axis]).reshape(shape)
+            spectra[a, place] = quadrant_spectrum(values, powers) / np.prod(modes)
+    return Kernel(lacking(np.array(codes), plan.curve, radius2, smooth_near), spectra)
+
+
+def axis_powers(place: int, moment: int, d: int) -> list[int]:
+    """How often each axis stands in component `place` of Delta^(moment), in the direct body's order."""
+    axes = [place // d**k % d for k in range(moment)]
+    return [axes.count(axis) for axis in range(d)]
+
+
+def quadrant_spectrum(values: Floats, powers: list[int]) -> Floats:
+    """Fourier coefficients of values at |u|, continued evenly or oddly (odd powers) along each axis; without (-i)s."""
+    spectrum = values
+    for axis, power in enumerate(powers):
+        if power % 2 == 0:
+            spectrum = scipy.fft.dct(spectrum, type=1, axis=axis, workers=-1)
+        else:
+            inner = scipy.fft.dst(np.moveaxis(spectrum, axis, -1)[..., 1:-1], type=1, workers=-1)
+            ends = [(0, 0)] * (values.ndim - 1) + [(1, 1)]  # odd and periodic: 0 there
+            spectrum = np.moveaxis(np.pad(inner, ends), -1, axis)
+    return spectrum
+
+
+def unfolded(spectrum: Floats, powers: list[int]) -> NDArray[Any]:
+    """The coefficients at all frequencies, in the order of an FFT, from those that are not negative."""
+    full: NDArray[Any] = spectrum
+    for axis, power in enumerate(powers):
+        mirrored = np.flip(np.take(full, range(1, full.shape[axis] - 1), axis), axis)
+        full = np.concatenate([full, -mirrored if power % 2 else mirrored], axis)
+    phase = (-1j) ** sum(power % 2 for power in powers)
+    return full * (phase.real if phase.imag == 0 else phase)
 
 
 def periodic_square(n_modes: int, length: float, period: float) -> tuple[Floats, Floats]:
-    """S and X = S'/2 at the n_modes grid points of a period: u^2 and u up to |u| = length."""
+    """S and X = S'/2 at the grid points of half a period, from 0 on: u^2 and u up to u = length."""
     half = period / 2
-    u = np.fft.fftfreq(n_modes, 1 / (2 * half))
-    x = np.clip((np.abs(u) - length) / (half - length), 0, 1)
+    u = np.arange(n_modes // 2 + 1) * (period / n_modes)
+    x = np.clip((u - length) / (half - length), 0, 1)
     first = u * (1 - betainc(SMOOTH + 1, SMOOTH + 1, x))
     nodes, weights = np.polynomial.legendre.leggauss(2 * SMOOTH)
     # S beyond the length is the integral of 2 X, a polynomial there: Gauss's rule is exact
-    to = np.clip(np.abs(u), length, half)
+    to = np.clip(u, length, half)
     v = length + (to[:, np.newaxis] - length) * (nodes + 1) / 2
     slope = 2 * v * (1 - betainc(SMOOTH + 1, SMOOTH + 1, np.clip((v - length) / (half - length), 0, 1)))
     beyond = (slope * weights).sum(axis=1) * (to - length) / 2
-    return np.minimum(np.abs(u), length) ** 2 + beyond, first
+    return np.minimum(u, length) ** 2 + beyond, first
 
 
 @parallel_jit
@@ -165,36 +187,37 @@ def fill_smooth(
             smooth[t] = real_potential(code, s[t], logit(s[t], curve), curve)
 
 
-def far_sums(Y: Floats, weights: Floats, plan: Plan) -> Floats:
+def far_sums(Y: Floats, weights: Floats, plan: Plan, spectra: Floats, moment: int) -> Floats:
     """The smooth part at every vertex of the box, the vertex itself counted: float64[n, p, r, d^moment]."""
     import finufft
 
-    made, d = plan.kernel, Y.shape[1]
-    x = [np.ascontiguousarray(2 * np.pi * (Y[:, axis] - plan.centre[axis]) / made.period[axis]) for axis in range(d)]
+    d, modes, period = Y.shape[1], plan.split.modes, plan.period
+    x = [np.ascontiguousarray(2 * np.pi * (Y[:, axis] - plan.split.centre[axis]) / period[axis]) for axis in range(d)]
     settings = {
-        "eps": made.tolerance,
+        "eps": plan.tolerance,
         "modeord": 1,
-        "upsampfac": UPSAMPLING if made.tolerance > LEAST_UPSAMPLED else 2.0,
+        "upsampfac": UPSAMPLING if plan.tolerance > LEAST_UPSAMPLED else 2.0,
         "spread_sort": 0,  # they come cell by cell
     }
     columns = pairs_of_columns(weights)
-    to_modes = finufft.Plan(1, made.modes, len(columns), isign=-1, nthreads=1, **settings)
+    to_modes = finufft.Plan(1, modes, len(columns), isign=-1, nthreads=1, **settings)
     to_modes.setpts(*x)
-    found = to_modes.execute(columns).reshape(len(columns), *made.modes)
-    n_potentials, n_components = made.spectra.shape[:2]
-    values = np.empty((len(Y), n_potentials, weights.shape[1], n_components))
+    found = to_modes.execute(columns).reshape(len(columns), *modes)
+    values = np.empty((len(Y), len(spectra), weights.shape[1], d**moment))
 
-    def put(at: tuple[int, int, int]) -> None:
-        a, component, pair = at
-        to_points = finufft.Plan(2, made.modes, 1, isign=1, nthreads=1, **settings)
-        to_points.setpts(*x)
-        at_points = to_points.execute(found[pair] * made.spectra[a, component])
-        values[:, a, 2 * pair, component] = at_points.real
-        if 2 * pair + 1 < weights.shape[1]:
-            values[:, a, 2 * pair + 1, component] = at_points.imag
+    def put(at: tuple[int, int]) -> None:
+        a, component = at
+        spectrum = unfolded(spectra[a, component], axis_powers(component, moment, d))
+        for pair, modes_of_pair in enumerate(found):
+            to_points = finufft.Plan(2, modes, 1, isign=1, nthreads=1, **settings)
+            to_points.setpts(*x)
+            at_points = to_points.execute(modes_of_pair * spectrum)
+            values[:, a, 2 * pair, component] = at_points.real
+            if 2 * pair + 1 < weights.shape[1]:
+                values[:, a, 2 * pair + 1, component] = at_points.imag
 
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:
-        list(pool.map(put, product(range(n_potentials), range(n_components), range(len(columns)))))
+        list(pool.map(put, product(range(len(spectra)), range(d**moment))))
     return values
 
 

@@ -10,7 +10,7 @@ from umapinfo.core.curve import Curve, checked_curve
 from umapinfo.pairs.choice import DIRECT
 from umapinfo.pairs.direct import fill_sums
 from umapinfo.pairs.far import Plan
-from umapinfo.pairs.fourier import fourier_sums
+from umapinfo.pairs.fourier import Sums, fourier_sums
 from umapinfo.pairs.potentials import CLIPPED, POTENTIALS
 from umapinfo.pairs.tiles import tile_sums, tiles_error
 
@@ -80,8 +80,9 @@ def pair_sums(
         (repulsion and similarity, moment 0, coordinates that are float32 numbers, rtol from about 1e-6 on);
         `umapinfo.pairs.fourier` (two or three dimensions, any potential but the clipped one, time about n).
     plan : Plan, optional
-        Of an earlier result: where it still serves, the layout is summed in the same way, as one smooth function.
-        With a plan and no rtol, 1e-6 is allowed.
+        Of an earlier result, of whatever potentials and of this moment or a higher one: where it still serves, the
+        layout is summed in the same way, as one smooth function; where not, `reason` says why.  With a plan and no
+        rtol, 1e-6 is allowed.
 
     Returns
     -------
@@ -115,16 +116,6 @@ def checked_rtol(rtol: Any) -> float | None:
     return None if rtol is None else float(rtol)
 
 
-class Sums(NamedTuple):
-    """What is to be summed, checked."""
-
-    layout: NDArray[np.float64]
-    codes: NDArray[np.int64]
-    weights: NDArray[np.float64]
-    curve: Curve
-    moment: int
-
-
 def _summed(sums: Sums, rtol: float | None, plan: Plan | None) -> tuple[Any, ...]:
     """Values [n, p, r, d^moment] and the other fields of PairSums, by the cheapest body that keeps to rtol."""
     n = len(sums.layout)
@@ -135,11 +126,12 @@ def _summed(sums: Sums, rtol: float | None, plan: Plan | None) -> tuple[Any, ...
     cheapest = direct / TILES_FASTER if error <= rtol else direct
     why_not = "the potential has a kink, or the layout has not 2 or 3 dimensions"
     if CLIPPED not in sums.codes and sums.layout.shape[1] in (2, 3):
-        found = fourier_sums(*sums, rtol, plan, budget=cheapest)
+        found, not_planned = fourier_sums(sums, rtol, plan, budget=cheapest)
+        replaced = f"; the plan given was replaced: {not_planned}" if plan is not None and not_planned else ""
         if found is not None:
-            reason = f"{found.plan.kernel.modes} modes and a near part cost less than all pairs"
+            reason = f"{found.plan.split.modes} modes and a near part cost less than all pairs{replaced}"
             return found.values, "fourier", reason, found.error, found.n_coincident, found.plan
-        why_not = "no split is both cheaper and seen to keep to rtol"
+        why_not = f"no split is both cheaper and seen to keep to rtol{replaced}"
     if error <= rtol:
         values, n_coincident = tile_sums(*sums[:4])
         return values[..., np.newaxis], "direct-single", why_not, error, n_coincident, None
