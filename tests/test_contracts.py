@@ -17,7 +17,7 @@ from umapinfo.core.graph import Graph, Rows, prune
 from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import neighbors
 from umapinfo.core.schedule import Descent
-from umapinfo.measures import binarisation, degree, loss
+from umapinfo.measures import binarisation, degree, gradient, loss
 from umapinfo.pairs import POTENTIALS, pair_sums
 
 N, K, T = 37, 6, 30  # N is the length of nothing but arrays of vertices
@@ -64,6 +64,13 @@ MEASURES = {
     },
     "sampled_loss": lambda case: loss.sampled_loss(case.epoch, CURVE, DESCENT, case.mu),
     "LossObserver": lambda case: observed(loss.LossObserver(), case),
+    "purported_gradient": lambda case: np.linalg.norm(
+        gradient.purported_gradient(case.mu, case.epoch.Y, CURVE), axis=1
+    ),
+    "effective_gradient": lambda case: [
+        np.linalg.norm(gradient.effective_gradient(case.mu, DESCENT, case.epoch.Y, CURVE, push=push), axis=1)
+        for push in gradient.PUSHES
+    ],
     "pair_sums": lambda case: [
         pair_sums(case.epoch.Y, name, case.p.degree, CURVE).values[:, 0, 0] for name in POTENTIALS
     ],
@@ -77,6 +84,7 @@ def test_every_public_measure__is_registered_here():
             own = getattr(thing, "__module__", None) == module.__name__ and not name.startswith("_")
             if own and (inspect.isfunction(thing) or name.endswith("Observer")):
                 names.add(name)
+    names |= {name for name in vars(gradient) if name.endswith("_gradient")}
     assert names == MEASURES.keys() - {"pair_sums"}
 
 
