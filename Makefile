@@ -4,11 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 FIGURES := degree binarisation kl_bce
+# Analyses that compare settings or data sets, and those of them that have more to say about MNIST, pendigits, mammoth
+STUDIES := $(patsubst analyses/%.py,%,$(shell grep -l '^from _study import' analyses/*.py))
+FULL := $(patsubst analyses/%.py,%,$(shell grep -l 'full=True' $(STUDIES:%=analyses/%.py) /dev/null))
 
 SOURCES := $(shell find umapinfo -name '*.py')
 outputs = $(foreach name,$(1),paper/figures/$(name).pdf paper/figures/$(name).png paper/numbers/$(name).json)
 
-.PHONY: help figures figures-full test ring-table lab lint clean
+.PHONY: help figures figures-all figures-full test ring-table lab lint clean
 .DEFAULT_GOAL := help
 # A file that a failing recipe has touched would look finished the next time.
 .DELETE_ON_ERROR:
@@ -20,7 +23,9 @@ help: ## say what there is to make
 
 figures: $(call outputs,$(FIGURES)) ## trace the runs, draw the headline figures, write their numbers (paper/)
 
-figures-full: figures $(call outputs,$(FIGURES:%=%_mnist)) ## draw those of MNIST as well (its 12 MB are downloaded once)
+figures-all: figures $(call outputs,$(STUDIES)) ## run every analysis of data that need no download (half an hour)
+
+figures-full: figures-all $(call outputs,$(FIGURES:%=%_mnist) $(FULL:%=%_full)) ## with MNIST, pendigits and the mammoth (downloaded once)
 
 test: $(VENV)/.test ## run the tests; some of them only: make test ARGS="-k ring"
 	$(RUN) -m pytest -n 2 --dist worksteal $(ARGS)
@@ -43,6 +48,9 @@ clean: ## remove the environment, kept traces and all caches; figures and number
 
 paper/figures/%_mnist.pdf paper/figures/%_mnist.png paper/numbers/%_mnist.json: analyses/%.py analyses/_script.py $(SOURCES) $(VENV)/.figures
 	$(RUN) $< --data mnist
+
+paper/figures/%_full.pdf paper/figures/%_full.png paper/numbers/%_full.json: analyses/%.py analyses/_script.py analyses/_study.py $(SOURCES) $(VENV)/.figures
+	$(RUN) $< --full
 
 # Three files of one script: a pattern rule with several targets runs once for all of them (&: needs make 4.3).
 # They depend on the environment too, so that a fresh clone, where figures are committed, draws its own.
