@@ -64,7 +64,9 @@ def pair_repulsions(B: Floats, theta: Floats, *, clipped: bool = False) -> Float
 
 
 def _in_parts(work: Callable[[int, int], None], n: int) -> None:
-    """Do a kernel's work on [start, stop) of n pairs in as many threads as numba has."""
+    """Do a kernel's work on [start, stop) of n pairs, of many in as many threads as numba has."""
+    if n <= PART:
+        return work(0, n)
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:
         list(pool.map(lambda start: work(start, min(start + PART, n)), range(0, n, PART)))
 
