@@ -11,7 +11,7 @@ FULL := $(patsubst analyses/%.py,%,$(shell grep -l 'full=True' $(STUDIES:%=analy
 SOURCES := $(shell find umapinfo -name '*.py')
 outputs = $(foreach name,$(1),paper/figures/$(name).pdf paper/figures/$(name).png paper/numbers/$(name).json)
 
-.PHONY: help figures figures-all figures-full test ring-table lab lint clean
+.PHONY: help figures figures-all figures-full test ledger lab lint clean
 .DEFAULT_GOAL := help
 # A file that a failing recipe has touched would look finished the next time.
 .DELETE_ON_ERROR:
@@ -23,15 +23,16 @@ help: ## say what there is to make
 
 figures: $(call outputs,$(FIGURES)) ## trace the runs, draw the headline figures, write their numbers (paper/)
 
-figures-all: figures $(call outputs,$(STUDIES)) ## run every analysis of data that need no download (half an hour)
+figures-all: figures $(call outputs,$(STUDIES)) ## run every analysis of data that need no download, and gather the ledger (half an hour)
+	$(RUN) analyses/ledger.py
 
 figures-full: figures-all $(call outputs,$(FIGURES:%=%_mnist) $(FULL:%=%_full)) ## with MNIST, pendigits and the mammoth (downloaded once)
 
 test: $(VENV)/.test ## run the tests; some of them only: make test ARGS="-k ring"
 	$(RUN) -m pytest -n 2 --dist worksteal $(ARGS)
 
-ring-table: $(VENV)/.figures ## compute Damrich and Hamprecht's table of losses of the toy ring (minutes)
-	$(RUN) analyses/ring_table.py
+ledger: $(VENV)/.figures ## print what of the article holds, with its numbers (from paper/numbers), and write paper/ledger.md
+	$(RUN) analyses/ledger.py --print
 
 lab: $(VENV)/.lab ## open JupyterLab on the notebook that explores a trace
 	$(VENV)/bin/jupyter lab analyses/explore_trace.ipynb

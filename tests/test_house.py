@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import doctest
 import inspect
 import json
 import os
@@ -18,9 +19,9 @@ import umapinfo
 
 ROOT = Path(__file__).parents[1]
 LIBRARY = sorted((ROOT / "umapinfo").rglob("*.py"))
-# ring_table.py computes a table for minutes, on request; files with an underscore are no scripts.
+# ledger.py gathers what the others wrote; files with an underscore are no scripts.
 ANALYSES = sorted(
-    path for path in (ROOT / "analyses").glob("*.py") if path.name[0] != "_" and path.stem != "ring_table"
+    path for path in (ROOT / "analyses").glob("*.py") if path.name[0] != "_" and path.stem != "ledger"
 )
 SMALL = ["--data", "ring", "--n", "200", "--epochs", "50"]
 MODULES = [umapinfo.__name__] + [
@@ -147,6 +148,22 @@ def test_readme__has_examples_that_run(tmp_path, monkeypatch):
     namespace = {"__name__": "__main__"}
     for block in blocks:
         exec(compile(block, str(readme), "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=name_of)
+def test_docs__have_examples_that_print_what_they_say(page):
+    failed, attempted = doctest.testfile(str(page), module_relative=False)
+    assert failed == 0
+    assert attempted > 0
+
+
+def test_ledger__is_backed_by_numbers_scripts_and_tests_and_stands_in_the_readme(tmp_path):
+    command = [sys.executable, "analyses/ledger.py", "--short", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "ledger.md").read_bytes() == (ROOT / "paper" / "ledger.md").read_bytes()
+    short = done.stdout[: done.stdout.rindex("ledger:")].strip()
+    assert short in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

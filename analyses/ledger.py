@@ -1,0 +1,126 @@
+"""What of the founding article holds, exactly, and where is that shown?
+
+Gathers the table of `ledger.toml`: claim, exact statement, verdict, value, and the script and test that show it.  Every
+value is read from paper/numbers; a number, script or test that is not there stops the build.  Writes paper/ledger.md,
+and prints it with --print; with --short the table of the README.
+"""
+
+import argparse
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+VERDICTS = ("holds", "holds if", "corrected", "false", "measured", "no claim")
+VALUE = re.compile(r"\{([\w]+):([^{}:]+)(?::([^{}]*))?\}")  # {file:key.of.a.number:format}
+
+
+@cache
+def numbers(name: str) -> Any:
+    """What an analysis wrote."""
+    path = ROOT / "paper" / "numbers" / f"{name}.json"
+    if not path.exists():
+        raise SystemExit(f"ledger: expected {path.relative_to(ROOT)}, which is not there; run make figures-all")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def number(name: str, key: str) -> Any:
+    """A number of an analysis by its path, names and places of lists joined by points."""
+    found = numbers(name)
+    for part in key.split("."):
+        if isinstance(found, list) and part.lstrip("-").isdigit() and -len(found) <= int(part) < len(found):
+            found = found[int(part)]
+        elif isinstance(found, Mapping) and part in found:
+            found = found[part]
+        else:
+            there = ", ".join(found) if isinstance(found, Mapping) else f"{type(found).__name__}"
+            raise SystemExit(f"ledger: expected {key!r} in {name}.json, got no {part!r} among {there}")
+    return found
+
+
+def filled(value: str) -> str:
+    """The text with its numbers put in."""
+    return VALUE.sub(lambda found: format(number(found[1], found[2]), found[3] or ""), value)
+
+
+def checked(claims: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The claims with their values, each with a known verdict and with what shows it; else SystemExit."""
+    done: list[dict[str, Any]] = []
+    for claim in claims:
+        name = claim["id"]
+        if name in [other["id"] for other in done]:
+            raise SystemExit(f"ledger: {name} stands there twice")
+        if claim["verdict"] not in VERDICTS:
+            raise SystemExit(f"ledger: {name}: expected a verdict of {', '.join(VERDICTS)}, got {claim['verdict']!r}")
+        if not VALUE.search(claim.get("value", "")) and not claim.get("tests") and claim["verdict"] != "no claim":
+            raise SystemExit(f"ledger: {name}: a verdict needs a number or a test behind it")
+        scripts = [f"analyses/{script}.py" for script in claim.get("scripts", [])]
+        missing = [script for script in scripts if not (ROOT / script).exists()]
+        missing += [test for test in claim.get("tests", []) if not is_test(test)]
+        if missing:
+            raise SystemExit(f"ledger: {name}: expected {missing[0]}, which is not there")
+        done.append({**claim, "value": filled(claim.get("value", "")), "scripts": scripts})
+    return done
+
+
+def is_test(name: str) -> bool:
+    """Whether tests/file.py::test_name is defined there."""
+    path, _, function = name.partition("::")
+    file = ROOT / path
+    return file.exists() and f"def {function}(" in file.read_text(encoding="utf-8")
+
+
+def full_table(claims: Sequence[Mapping[str, Any]]) -> str:
+    """The ledger in Markdown, a section for each claim."""
+    parts = ["# What of the founding article holds", "", INTRODUCTION, ""]
+    for claim in claims:
+        parts += [f"## {claim['id']}: {claim['verdict']}", "", f"> {claim['article']}", "", claim["exact"], ""]
+        if claim["value"]:
+            parts += [f"**Measured:** {claim['value']}", ""]
+        shown = [f"`{path}`" for path in [*claim["scripts"], *claim.get("tests", [])]]
+        if shown:
+            parts += [f"Shown by {', '.join(shown)}.", ""]
+    return "\n".join(parts)
+
+
+INTRODUCTION = (
+    "The claims of \"The information theory behind UMAP\" (Aidan Rocke, 2023), each stated exactly, with its verdict and "
+    "what shows it.  Losses are in nats over unordered pairs unless it says otherwise; row sums leave the point itself "
+    "out.  `make ledger` writes this page from `analyses/ledger.toml` and the numbers of the analyses."
+)
+
+
+def short_table(claims: Sequence[Mapping[str, Any]]) -> str:
+    """The rows of the README: those claims that have a short form."""
+    rows = ["| The article says | | What holds |", "|---|---|---|"]
+    rows += [f"| {claim['says']} | {claim['verdict']} | {filled(claim['short'])} |" for claim in claims if "short" in claim]
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Write the page, and print it or the README's table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--print", action="store_true", help="print the whole table")
+    parser.add_argument("--short", action="store_true", help="print the README's table")
+    parser.add_argument("--out", type=Path, default=ROOT / "paper", help="folder to write ledger.md to")
+    options = parser.parse_args()
+    with (ROOT / "analyses" / "ledger.toml").open("rb") as file:
+        claims = checked(tomllib.load(file)["claim"])
+    page = full_table(claims)
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "ledger.md").write_text(page, encoding="utf-8")
+    if options.print:
+        print(page)
+    if options.short:
+        print(short_table(claims))
+    counted = {verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in VERDICTS}
+    said = ", ".join(f"{count} {verdict}" for verdict, count in counted.items() if count)
+    print(f"ledger: {len(claims)} claims ({said}); wrote {options.out / 'ledger.md'}")
+
+
+if __name__ == "__main__":
+    main()
