@@ -171,9 +171,14 @@ def numbers(options: Options) -> dict[str, Any]:
         "balls": [balls(D, k, n, seeds) for D in ((1, 2) if quick else (1, 2, 3, 5)) for k in (5, 15, 50)],
         "others": others(n, seeds),
         "corner": {D: corner(D, n if quick else 2000, draws) for D in ((2,) if quick else (1, 2, 3, 5))},
-        "boundary": {D: boundary(D, n, seeds) for D in ((1, 10) if quick else (1, 2, 3, 5, 10, 20, 50))},
+        "boundary": {D: boundary(D, n, seeds) for D in ((2, 10) if quick else (2, 3, 5, 10, 20, 50))},
         "spheres": {D: [spheres(D, size, points, flat[D]) for size in sizes] for D in flat},
     }
+
+
+def by_dimension(found: Mapping[str, Any]) -> list[tuple[int, Any]]:
+    """The values of a mapping whose keys are dimensions written as texts, by dimension."""
+    return sorted((int(D), values) for D, values in found.items())
 
 
 def draw_balls(found: Mapping[str, Any], ax: Axes) -> None:
@@ -188,12 +193,15 @@ def draw_balls(found: Mapping[str, Any], ax: Axes) -> None:
         ax.plot(x * 0.96 ** (i + 1), [one["counts_cv"][0] for one in some], MARKERS[i], color=PALETTE[i], mfc="none",
                 label=f"count, $D$ = {D}")  # fmt: skip
     known, at = found["others"], found["n_neighbors"] - 1
-    for name, text, height in (("lattice", "jittered lattice", 0.84), ("gaussian_constant_density", "Gaussian, $f$ "
-                               "taken as constant", 1.0)):  # fmt: skip
+    texts = {"lattice": "jittered lattice", "gaussian_constant_density": "Gaussian, $f$ taken as constant"}
+    for name, text in texts.items():
         value = known[f"{name}_cv"][0]
         ax.plot(at, value, "*", color=PALETTE[7], ms=6)
-        ax.annotate(text, (at, value * height), (6, 0), textcoords="offset points", fontsize=7, va="center")
+        ax.annotate(text, (at, value), (6, 0), textcoords="offset points", fontsize=7, va="center")
     ax.set(xscale="log", yscale="log", xlabel="$m = k - 1$ others in the ball", ylabel="coefficient of variation")
+    ticks = sorted({one["k"] - 1 for one in found["balls"]})
+    ax.set_xticks(ticks, [str(tick) for tick in ticks])
+    ax.set_xticks([], minor=True)
     worst = max(abs(one["volumes_cv"][0] / one["volumes_cv_predicted"] - 1) for one in found["balls"])
     ax.set_title(f"uniform data: CV within {worst:.0%} of Beta's, ~$1/\\sqrt{{m}}$,\nin every dimension", loc="left")
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=1.2)
@@ -202,7 +210,7 @@ def draw_balls(found: Mapping[str, Any], ax: Axes) -> None:
 def draw_corner(found: Mapping[str, Any], ax: Axes) -> None:
     """Growth of the radius at faces, edges and corners."""
     ax.plot([0, 1], [0, 1], color="black", ls=":", label="$2^{c/D}$")
-    for i, (D, some) in enumerate(found["corner"].items()):
+    for i, (D, some) in enumerate(by_dimension(found["corner"])):
         x, y, error = (np.array([one[key] for one in some]) for key in ("c_over_D", "log2_growth", "error"))
         ax.errorbar(x, y, 2 * error, ls="", marker=MARKERS[i], color=PALETTE[i], label=f"$D$ = {D}", elinewidth=0.8)
     worst = max(abs(one["log2_growth"] - one["c_over_D"]) for some in found["corner"].values() for one in some)
@@ -214,22 +222,23 @@ def draw_corner(found: Mapping[str, Any], ax: Axes) -> None:
 
 def draw_boundary(found: Mapping[str, Any], ax: Axes) -> None:
     """Excess of mean ln r against depth."""
-    for i, (D, q) in enumerate(found["boundary"].items()):
+    for i, (D, q) in enumerate(by_dimension(found["boundary"])):
         ax.plot(q["depth_over_r"], q["excess"], marker=MARKERS[i], color=PALETTE[i], ms=2.5, lw=0.9,
                 label=f"{D}: {q['sticking_out']:.0%} stick out")  # fmt: skip
     ax.axhline(0, color="black", ls=":")
     ax.set(xscale="log", xlabel="distance to the boundary / mean $r_k$", ylabel="excess of mean ln $r_k$")
-    low = {int(D): q["excess"][-1] for D, q in found["boundary"].items() if int(D) >= 10}
-    D = min(low)
+    D, low = min((D, q["excess"][-1]) for D, q in by_dimension(found["boundary"]) if q["sticking_out"] > 0.999)
     ax.set_title(
-        f"cube: for $D \\geq$ {D} no flat interior; even the\ndeepest tenth has {low[D]:+.2f} or more", loc="left"
+        f"cube, $D \\geq$ {D}: every ball sticks out; even in the\n"
+        f"deepest tenth $r_k$ is {np.exp(low) - 1:.0%} or more too large",
+        loc="left",
     )
     ax.legend(title="$D$: balls that", loc="upper left", bbox_to_anchor=(1.0, 1.0), title_fontsize=7)
 
 
 def draw_spheres(found: Mapping[str, Any], ax: Axes) -> None:
     """Shift of mean ln r on spheres against r^2."""
-    for i, (D, some) in enumerate(found["spheres"].items()):
+    for i, (D, some) in enumerate(by_dimension(found["spheres"])):
         for name, line, fill in (("geodesic", "-", PALETTE[i]), ("chord", "--", "none")):
             q = [one[name] for one in some]
             r2 = np.array([one["r_squared"] for one in q])
@@ -237,7 +246,8 @@ def draw_spheres(found: Mapping[str, Any], ax: Axes) -> None:
                         color=PALETTE[i], mfc=fill, elinewidth=0.8, label=f"$D$ = {D}, {name}")  # fmt: skip
             ax.plot(r2, [one["predicted"] for one in q], line, color=PALETTE[i], lw=0.8)
     ax.set(xscale="log", xlabel="mean $r_k^2/R^2$", ylabel="shift of mean ln $r_k$")
-    flat = max(abs(one["chord"]["shift"]) / one["sd_of_a_point"] for one in next(iter(found["spheres"].values())))
+    _, least = by_dimension(found["spheres"])[0]
+    flat = max(abs(one["chord"]["shift"]) / one["sd_of_a_point"] for one in least)
     ax.set_title(f"curvature: on the 2-sphere chords shift by {flat:.2f} s.d. of\n"
                  "one point or less (lines: first order)", loc="left")  # fmt: skip
     ax.legend(loc="upper left")
