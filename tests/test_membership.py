@@ -258,6 +258,22 @@ def test_memberships__do_not_feel_an_affine_map_of_their_row(rows, factor, shift
     np.testing.assert_allclose(memberships(before)[free], memberships(after)[free], atol=SEARCH_TOLERANCE)
 
 
+@given(
+    rows=arrays(np.int64, (3, 9), elements=st.integers(1, 2000)),
+    factor=st.integers(-8, 8).map(lambda exponent: 2.0**exponent),
+    shift=st.integers(0, 2000),
+)
+def test_rho_and_sigma__follow_an_affine_map_of_their_row(rows, factor, shift):
+    rows = np.sort(rows, axis=1)
+    found = graph_of(factor * (rows + shift)).rows  # no rounding: small integers, a power of two
+    n = len(rows)
+    np.testing.assert_array_equal(found.rho[:n], factor * (rows[:, 0] + shift))
+    gaps = rows - rows[:, :1]  # of the rows before the map, which sigma / factor has to bring to the same sum
+    sums = np.exp(-gaps / (found.sigma[:n, None].astype(np.float64) / factor)).sum(axis=1)
+    free = ~(found.floored | found.tied)[:n]
+    np.testing.assert_allclose(sums[free], np.log2(10), atol=SEARCH_TOLERANCE)
+
+
 # ---- C21: the union ------------------------------------------------------------------------------
 
 
