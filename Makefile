@@ -8,6 +8,7 @@ FIGURES := degree binarisation kl_bce
 STUDIES := $(patsubst analyses/%.py,%,$(shell grep -l '^from _study import' analyses/*.py))
 FULL := $(patsubst analyses/%.py,%,$(shell grep -l 'full=True' $(STUDIES:%=analyses/%.py) /dev/null))
 
+SHARED := $(wildcard analyses/_*.py)
 SOURCES := $(shell find umapinfo -name '*.py')
 outputs = $(foreach name,$(1),paper/figures/$(name).pdf paper/figures/$(name).png paper/numbers/$(name).json)
 
@@ -47,15 +48,15 @@ clean: ## remove the environment, kept traces and all caches; figures and number
 	rm -rf $(VENV) data/traces .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-paper/figures/%_mnist.pdf paper/figures/%_mnist.png paper/numbers/%_mnist.json: analyses/%.py analyses/_script.py $(SOURCES) $(VENV)/.figures
+paper/figures/%_mnist.pdf paper/figures/%_mnist.png paper/numbers/%_mnist.json: analyses/%.py $(SHARED) $(SOURCES) $(VENV)/.figures
 	$(RUN) $< --data mnist
 
-paper/figures/%_full.pdf paper/figures/%_full.png paper/numbers/%_full.json: analyses/%.py analyses/_script.py analyses/_study.py $(SOURCES) $(VENV)/.figures
+paper/figures/%_full.pdf paper/figures/%_full.png paper/numbers/%_full.json: analyses/%.py $(SHARED) $(SOURCES) $(VENV)/.figures
 	$(RUN) $< --full
 
 # Three files of one script: a pattern rule with several targets runs once for all of them (&: needs make 4.3).
 # They depend on the environment too, so that a fresh clone, where figures are committed, draws its own.
-paper/figures/%.pdf paper/figures/%.png paper/numbers/%.json: analyses/%.py analyses/_script.py $(SOURCES) $(VENV)/.figures
+paper/figures/%.pdf paper/figures/%.png paper/numbers/%.json: analyses/%.py $(SHARED) $(SOURCES) $(VENV)/.figures
 	$(RUN) $<
 
 $(VENV)/pyvenv.cfg:
