@@ -8,8 +8,9 @@ import strategies
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.optimize import brentq
 
-from umapinfo.core.membership import fuzzy_graph
+from umapinfo.core.membership import MEMBERSHIPS, fuzzy_graph, membership_at
 from umapinfo.core.neighbors import Neighbors, neighbors, neighbors_from_lists
 
 CASES = ["generic", "two_apart", "far", "hub", "duplicates", "heaps", "all_equal", "lattice", "near_ties"]
@@ -272,6 +273,119 @@ def test_rho_and_sigma__follow_an_affine_map_of_their_row(rows, factor, shift):
     sums = np.exp(-gaps / (found.sigma[:n, None].astype(np.float64) / factor)).sum(axis=1)
     free = ~(found.floored | found.tied)[:n]
     np.testing.assert_allclose(sums[free], np.log2(10), atol=SEARCH_TOLERANCE)
+
+
+# ---- other kernels -------------------------------------------------------------------------------
+
+TWINS = {
+    "exponential": lambda x: np.exp(-x),
+    "gaussian": lambda x: np.exp(-np.square(x)),
+    "power": lambda x: np.reciprocal(1.0 + x),
+}
+
+
+def twin_row(distances, floor_mean, kernel):
+    """P of one row in float64: sigma by scipy's root finder, at least a thousandth of floor_mean."""
+    gaps = np.maximum(0.0, distances - ref.row_rho(distances))
+    target = np.log2(len(distances) + 1)
+
+    def row_at(log_sigma):
+        with np.errstate(over="ignore"):  # a gap of 1e6 at a sigma of 1e-300: inf, whose kernel is 0
+            return np.where(gaps > 0, TWINS[kernel](gaps / np.exp(log_sigma)), 1.0)
+
+    least = np.log(1e-3 * floor_mean) if floor_mean > 0 else -50.0
+    if row_at(least).sum() >= target or not gaps.any():
+        return row_at(least)
+    return row_at(brentq(lambda log_sigma: row_at(log_sigma).sum() - target, least, 60.0, xtol=1e-12))
+
+
+@pytest.mark.parametrize("kernel", MEMBERSHIPS)
+@given(distances=strategies.distance_rows())
+def test_row_sum__of_every_kernel_is_never_under_log2_k_and_equals_it_unless_floored_or_tied(kernel, distances):
+    graph = graph_of(distances, membership=kernel)
+    excess = memberships(graph).sum(axis=1, dtype=np.float64) - np.log2(graph.n_neighbors)
+    bound = graph.rows.floored | graph.rows.tied
+    assert np.all(excess >= -ROW_TOLERANCE)
+    assert np.all(np.abs(excess)[~bound] <= ROW_TOLERANCE)
+
+
+@pytest.mark.parametrize("kernel", MEMBERSHIPS)
+@given(distances=strategies.distance_rows())
+def test_rows__of_every_kernel_are_the_twins(kernel, distances):
+    graph = graph_of(distances, membership=kernel)
+    D = graph.rows.distance.reshape(graph.n_vertices, -1).astype(np.float64)
+    mean = np.where(D.any(axis=1), D.sum(axis=1), D.sum() / len(D)) / graph.n_neighbors
+    twins = [twin_row(row, m, kernel) for row, m in zip(D, mean, strict=True)]
+    # one search of tolerance 1e-5, float32 sums, and the float32 mean in the floor, at which x f'(x) < 0.74
+    np.testing.assert_allclose(memberships(graph), twins, atol=SEARCH_TOLERANCE)
+
+
+@pytest.mark.parametrize("kernel", MEMBERSHIPS)
+@given(distances=strategies.distance_rows())
+def test_memberships__of_every_kernel_fall_with_the_distance_from_one(kernel, distances):
+    graph = graph_of(distances, membership=kernel)
+    P, D = memberships(graph), graph.rows.distance.reshape(graph.n_vertices, -1)
+    assert np.all((P >= 0) & (P <= 1))
+    assert np.all(np.diff(P, axis=1) <= 0)
+    np.testing.assert_array_equal(P[graph.rows.rho[:, None] >= D], 1.0)
+
+
+@pytest.mark.parametrize("kernel", MEMBERSHIPS)
+@given(
+    rows=arrays(np.int64, (3, 9), elements=st.integers(1, 2000)),
+    factor=st.integers(-8, 8).map(lambda exponent: 2.0**exponent),
+    shift=st.integers(0, 2000),
+)
+def test_memberships__of_no_kernel_feel_an_affine_map_of_their_row(kernel, rows, factor, shift):
+    rows = np.sort(rows, axis=1)
+    before, after = (graph_of(x, membership=kernel) for x in (rows, factor * (rows + shift)))  # exact, as in C6
+    free = ~(before.rows.floored | after.rows.floored)
+    np.testing.assert_allclose(memberships(before)[free], memberships(after)[free], atol=SEARCH_TOLERANCE)
+
+
+@pytest.mark.parametrize("place, kernel", list(enumerate(MEMBERSHIPS)))
+@given(x=strategies.float32s(0, 1e30), y=strategies.float32s(0, 1e30))
+def test_kernels__fall_from_one_to_nought_so_that_sums_rise_with_sigma(place, kernel, x, y):
+    one, other = (membership_at(np.float32(value), place) for value in sorted((x, y)))
+    assert 0 <= other <= one <= 1
+    with np.errstate(over="ignore"):
+        # one rounding of each step; exp and the square turn a relative 6e-8 of x into 2 x^2 f(x) 6e-8 < 1e-7
+        assert one == pytest.approx(TWINS[kernel](min(x, y)), abs=3e-7)
+    assert membership_at(np.float32(0), place) == 1
+    assert membership_at(np.float32(1e30), place) <= 1.1e-30
+
+
+@given(strategies.distance_rows())
+def test_rows__of_a_lighter_tail_majorise_those_of_a_heavier_one(distances):
+    graphs = [graph_of(distances, membership=kernel) for kernel in ("gaussian", "exponential", "power")]
+    free = ~np.any([graph.rows.floored | graph.rows.tied for graph in graphs], axis=0)
+    light, middle, heavy = (memberships(graph)[free].astype(np.float64) for graph in graphs)
+    for one, other in ((light, middle), (middle, heavy)):
+        # rows fall, so that these are the sums of the largest; the search leaves 1e-5, its float32 sums 5e-6, to each
+        assert np.all(np.cumsum(one, axis=1) >= np.cumsum(other, axis=1) - 2 * ROW_TOLERANCE)
+        assert np.all(np.square(one).sum(axis=1) >= np.square(other).sum(axis=1) - 4 * ROW_TOLERANCE)
+
+
+@pytest.mark.parametrize("kernel, x", [("exponential", 0.5362127), ("gaussian", 0.7322655), ("power", 0.7095088)])
+def test_k_3__has_the_same_row_and_another_sigma_with_every_kernel(kernel, x):
+    graph = graph_of([[1.0, 2.0]], membership=kernel)
+    # f(x) = log2 3 - 1 at x = -ln, sqrt(-ln) and 1/. - 1 of it; the search's 1e-5 moves x by 3e-5 at most
+    np.testing.assert_allclose(memberships(graph), [[1.0, np.log2(3) - 1]] * 4, atol=1.1e-5)
+    np.testing.assert_allclose(1 / graph.rows.sigma, x, atol=4e-5)
+
+
+def test_membership__is_exponential_unless_asked_for_another():
+    lists = neighbors(np.random.default_rng(0).normal(size=(60, 3)), 8)
+    default = fuzzy_graph(lists)
+    named, other = (fuzzy_graph(lists, membership=kernel) for kernel in ("exponential", "power"))
+    np.testing.assert_array_equal(default.weight, named.weight)
+    assert np.abs(default.weight - other.weight).max() > 0.01
+
+
+@pytest.mark.parametrize("value", ["cauchy", "Gaussian", "", None, 1, ["power"]])
+def test_membership__is_one_of_three_names(value):
+    with pytest.raises(ValueError, match="expected membership to be one of 'exponential', 'gaussian', 'power', got"):
+        graph_of([[1.0, 2.0]], membership=value)
 
 
 # ---- C21: the union ------------------------------------------------------------------------------

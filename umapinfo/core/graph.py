@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Directed memberships p_{j|i} = exp(-max(0, d_ij - rho_i) / sigma_i) on the neighbour lists, self not listed.
+    """Directed memberships p_{j|i} = f(max(0, d_ij - rho_i) / sigma_i) on the neighbour lists, self not listed.
+
+    f(x) = exp(-x) unless `fuzzy_graph` was told another kernel.
 
     Attributes
     ----------
