@@ -1,8 +1,8 @@
 """Is the Fisher metric the second derivative of UMAP's loss, and is that nearly diagonal?
 
-Of a small run (a subset of the digits), with dense matrices in float64.  With Delta = y_i - y_j, d its length, u = Delta
-/ d, theta the logit of q (claims F1 to F3), the Fisher metric of the product of Bernoulli variables q_e, pulled back to
-the layout, and the Hessian of the purported loss are sums over all pairs of
+Of a small run (a subset of the digits), with dense matrices in float64.  With Delta = y_i - y_j, d its length, u =
+Delta / d, theta the logit of q, the Fisher metric of the product of Bernoulli variables q_e, pulled back to the layout,
+and the Hessian of the purported loss are sums over all pairs of
 
     G: g u u'               g = 4 b^2 q (1 - q) / d^2
     H: g u u' + w (I - 2 u u')      w = 2 b (p - q) / d^2
@@ -69,7 +69,7 @@ def numbers(options: Options) -> Mapping[str, Any]:
 
 
 def similarities(Y: np.ndarray, curve: Curve) -> np.ndarray:
-    """q of all pairs, float64[n, n], 0 on the diagonal, as float32 numbers, which graphs hold."""
+    """The q of all pairs, float64[n, n], 0 on the diagonal, as float32 numbers, which graphs hold."""
     s = ((Y[:, np.newaxis] - Y) ** 2).sum(axis=2)
     q = np.asarray(1 / (1 + curve.a * s**curve.b), dtype=np.float32).astype(np.float64)
     np.fill_diagonal(q, 0)
@@ -128,7 +128,7 @@ def block_off_diagonal(matrix: np.ndarray) -> np.ndarray:
 
 
 def accumulated(mu: Graph, curve: Curve, descent: Descent, Y0: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The layout of a run, float64[n, 2], and what Adagrad would have added up: sums of squared forces on each vertex."""
+    """The layout of a run, float64[n, 2], and what Adagrad would have added up: squared forces on each vertex."""
     squares, Y = np.zeros(np.shape(Y0)), np.asarray(Y0, dtype=np.float64)
     state = initial_state(mu, descent, Y0)
     for epoch in epochs(mu, curve, descent, state, keep_updates=range(descent.n_epochs + 1)):
@@ -162,7 +162,7 @@ def accumulator(squares: np.ndarray, G: np.ndarray, H: np.ndarray) -> Mapping[st
 
 
 def ends(curve: Curve) -> Mapping[str, Any]:
-    """C36: the force between two points at small distances, of p = 1 and of p = 1/2; and the loss where they coincide."""
+    """C36: the force between two points at small distances, p = 1 and p = 1/2, and the loss where they coincide."""
     distance = np.logspace(-4, 1, 101)
     found: dict[str, Any] = {"distance": distance}
     for name, p in (("certain", 1.0), ("half", 0.5)):

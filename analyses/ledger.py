@@ -88,8 +88,8 @@ def full_table(claims: Sequence[Mapping[str, Any]]) -> str:
 
 
 INTRODUCTION = (
-    "The claims of \"The information theory behind UMAP\" (Aidan Rocke, 2023), each stated exactly, with its verdict and "
-    "what shows it.  Losses are in nats over unordered pairs unless it says otherwise; row sums leave the point itself "
+    'The claims of "The information theory behind UMAP" (Aidan Rocke, 2023), each stated exactly, with its verdict '
+    "and what shows it.  Losses are in nats over unordered pairs unless it says otherwise; row sums leave the point itself "
     "out.  `make ledger` writes this page from `analyses/ledger.toml` and the numbers of the analyses."
 )
 
@@ -97,7 +97,9 @@ INTRODUCTION = (
 def short_table(claims: Sequence[Mapping[str, Any]]) -> str:
     """The rows of the README: those claims that have a short form."""
     rows = ["| The article says | | What holds |", "|---|---|---|"]
-    rows += [f"| {claim['says']} | {claim['verdict']} | {filled(claim['short'])} |" for claim in claims if "short" in claim]
+    rows += [
+        f"| {claim['says']} | {claim['verdict']} | {filled(claim['short'])} |" for claim in claims if "short" in claim
+    ]
     return "\n".join(rows)
 
 

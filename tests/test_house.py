@@ -1,8 +1,8 @@
 """The house rules that a machine can check: floors, types, docstrings, silence, and the same bytes twice."""
 
 import ast
-import importlib
 import doctest
+import importlib
 import inspect
 import json
 import os
@@ -20,9 +20,7 @@ import umapinfo
 ROOT = Path(__file__).parents[1]
 LIBRARY = sorted((ROOT / "umapinfo").rglob("*.py"))
 # ledger.py gathers what the others wrote; files with an underscore are no scripts.
-ANALYSES = sorted(
-    path for path in (ROOT / "analyses").glob("*.py") if path.name[0] != "_" and path.stem != "ledger"
-)
+ANALYSES = sorted(path for path in (ROOT / "analyses").glob("*.py") if path.name[0] != "_" and path.stem != "ledger")
 SMALL = ["--data", "ring", "--n", "200", "--epochs", "50"]
 MODULES = [umapinfo.__name__] + [
     found.name for found in pkgutil.walk_packages(umapinfo.__path__, f"{umapinfo.__name__}.")
