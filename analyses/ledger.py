@@ -89,8 +89,8 @@ def full_table(claims: Sequence[Mapping[str, Any]]) -> str:
 
 INTRODUCTION = (
     'The claims of "The information theory behind UMAP" (Aidan Rocke, 2023), each stated exactly, with its verdict '
-    "and what shows it.  Losses are in nats over unordered pairs unless it says otherwise; row sums leave the point itself "
-    "out.  `make ledger` writes this page from `analyses/ledger.toml` and the numbers of the analyses."
+    "and what shows it.  Losses are in nats over unordered pairs unless it says otherwise; row sums leave the point "
+    "itself out.  `make ledger` writes this page from `analyses/ledger.toml` and the numbers of the analyses."
 )
 
 
