@@ -2,8 +2,8 @@
 
 Yes, and no (C35).  KL and BCE differ by a constant, so that exact gradient descent goes one way on both: here each loss
 is differentiated as it is written, by complex steps, f'(s) = Im f(s + i h s) / (h s) of a pair's squared distance s,
-and the two trajectories, and that of `purported_gradient`, part by rounding: by the size of what one ulp of float64 in
-the start does to the descent of one of them.
+and the two trajectories, and that of `purported_gradient`, part by rounding alone: some ten orders of magnitude under
+what parts them from the descent of the effective loss.  One ulp of float64 in one coordinate of the start does alike.
 
 UMAP as run goes another way.  With the layout held still and a small alpha, its mean move an epoch and alpha is
 -2 / max mu times the effective gradient of heads alone (`effective_gradient`, push="head"), but for its clip and its
