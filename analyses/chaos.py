@@ -8,8 +8,8 @@ usual rate any other rounding (of a mathematical library, of a compiler, of an o
 as far from the first (Procrustes) as that of another seed.  It keeps more of the neighbourhoods than another seed does,
 as the negative samples are the same.  What is said of the run as a whole stays: the means of losses, binarisation,
 trustworthiness and recall over runs an ulp apart lie within one standard deviation of the means over seeds
-(`compared`), and scatter as seeds do or less.  The attractions of each vertex stay to the number: the schedule reads no
-geometry.
+(`compared`), and none scatters detectably more.  The attractions of each vertex stay to the number: the schedule
+reads no geometry.
 
 Sequential updates alone: an order in blocks, whose sums would not depend on threads, is not in the library yet; it
 would be one more entry of ORDERS.  The distance of two layouts is the root mean square over vertices, without
