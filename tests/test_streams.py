@@ -174,3 +174,14 @@ def test_first_draws__of_umap_learns_streams_coincide_and_of_counters_do_not():
     chance = n * (1 - np.exp(-1))  # distinct of n draws from n; standard deviation about 0.31 sqrt(n) = 10
     assert abs(counter - chance) < 50
     assert umap_learns < chance - 100
+
+
+@given(
+    places=st.lists(st.floats(-(2.0**100), 2.0**100, width=32), min_size=2, max_size=8),
+    integers=st.lists(st.integers(-(2**31) + 1, 2**31 - 3), min_size=3, max_size=3),
+)
+def test_first_words_of_umap_learns_streams__agree_in_their_lowest_four_bits(places, integers):
+    # The bits of a float32 as float64 end in 29 zeros; the largest right shift of the generator, 25, leaves four.  So
+    # the first draws reach n / gcd(n, 16) vertices alone.
+    states = tausworthe_states(np.array(places, np.float32)[:, None], np.array(integers))
+    assert len({int(tausworthe_draw(state, 2**32)) % 16 for state in states}) == 1
