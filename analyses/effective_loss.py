@@ -9,8 +9,12 @@ is sampled.  One epoch, replayed, shows by how much and why; its gap is the sum 
 
     due      same updates at the layout before the epoch, less the effective loss there: chance, and that an entry which
              is due has not been pulled for a whole period, so that its ends are further apart than they mostly are
-    inside   updates at the differences they had, less the same at the layout before the epoch: moves within the epoch
-    epoch    effective loss before less after the epoch: what the epoch gained, pairs just pulled now being near
+    inside   updates at the differences they had, less the same at the layout before the epoch: until a pair's turn
+             comes, other updates jostle its ends, which drives near ones apart
+    epoch    effective loss before less after the epoch: what the epoch gained
+
+So the sampled loss lies above the effective one, by attraction, and the sum of the parts says how far.  A pair just
+pulled is near, which lowers what is sampled of it later in the same epoch: that is part of `inside`, outweighed there.
 
 Replayed are the epochs that follow checkpoints.  Ring and digits have five seeds; the first is drawn.
 """
@@ -180,7 +184,10 @@ def draw_gap(name: str, of_data: Mapping[str, Any], ax: Axes) -> None:
     least = min(low.min(), *(100 * np.min(gap["by_epoch"][part]) for part in PARTS), 0)
     most = max(high.max(), *(100 * np.max(gap["by_epoch"][part]) for part in PARTS))
     ax.set(xlabel="epoch", ylabel="% of the effective loss", ylim=(least - 0.5, most + 0.75 * (most - least)))
-    bound = max(abs(of_data["by_seed"][f"sampled_over_effective_{end}"][0] - 1) for end in ("least", "largest"))
+    ratios = [
+        value - 1 for end in ("least", "largest") for value in of_data["by_seed"][f"sampled_over_effective_{end}"]
+    ]
+    bound = np.abs([*ratios, *gap["by_epoch"]["gap"]]).max()  # over recorded epochs of all seeds, and those replayed
     ax.set_title(
         f"{name}: sampled within {bound:.1%} of effective loss;\n"
         f"mean gap {gap['mean']['gap']:+.1%}, {gap['mean']['gap_attraction']:+.1%} from attraction",

@@ -206,13 +206,14 @@ def draw_target(found: Mapping[str, Any], ax: Axes) -> None:
         if name in found["printed"]:
             ax.plot(found["printed"]["size"], found["printed"][name], "o", color=color, mfc="none", ms=4)
     ax.plot([], [], "o", color="black", mfc="none", ms=4, label="reference")
-    ax.set(xscale="log", xlabel="points n", ylabel="over the edges", ylim=(-0.03, 1.03))
+    ax.set(xscale="log", xlabel="points n", ylabel="over the edges", ylim=(-0.03, 1.6))
+    ax.set_yticks(np.linspace(0, 1, 6))
     ax.set_title(
         "target of the ring sharpens with n, as published\n"
         f"(largest deviation {found['largest_deviation_from_printed']:.0e})",
         loc="left",
     )
-    ax.legend(loc="best")
+    ax.legend(loc="upper left", ncols=2, columnspacing=1.0)
 
 
 def draw_layouts(found: Mapping[str, Any], ax: Axes) -> None:
@@ -252,12 +253,16 @@ def draw_rings(many: Mapping[str, Any], ax: Axes) -> None:
     ax.errorbar(many["count"], many["width"], many["width_std"], fmt="o-", color=PALETTE[0], label="width / radius")
     ax.plot(many["count"], many["target_over_90"], "s--", color=PALETTE[1], label="share of $\\nu^* \\geq 0.9$")
     ax.plot(many["count"], many["q_mean"], "^:", color=PALETTE[2], label="mean q of the edges")
-    ax.set(xscale="log", xlabel="rings of 1000 points", ylim=(0, 1.25))
+    ax.set(xscale="log", xlabel="rings of 1000 points", ylim=(0, 1.6))
+    ax.set_yticks(np.linspace(0, 1, 6))
     ax.set_xticks(many["count"], [str(count) for count in many["count"]], minor=False)
     ax.set_xticks([], minor=True)
-    change = many["width"][-1] / many["width"][0] - 1
-    ax.set_title(f"{many['count'][-1]} rings: each {change:+.0%} in relative width", loc="left")
-    ax.legend(loc="center left")
+    q = many["q_mean"]
+    ax.set_title(
+        f"{many['count'][0]} to {many['count'][-1]} rings: mean q of the edges\ngrows from {q[0]:.2f} to {q[-1]:.2f}",
+        loc="left",
+    )
+    ax.legend(loc="upper left")
 
 
 if __name__ == "__main__":
