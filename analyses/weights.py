@@ -144,10 +144,12 @@ def draw_loss(name: str, found: Mapping[str, Any], ax: Axes) -> None:
     ax.axhline(1, color="0.6", lw=0.8)
     ax.axhline(of_data["effective_loss_start"] / true, color=PALETTE[3], ls="--", lw=0.8, label="start")
     labels(found, ax)
-    ax.set(yscale="log", ylabel="true effective loss,\nover that of the true weights")
+    ax.set(yscale="log", ylabel="true effective loss,\nover that of the true weights", ylim=(0.9, 12))
+    ax.set_yticks([], minor=True)
+    ax.set_yticks([1, 1.5, 2, 3, 4, 6, 10], ["1", "1.5", "2", "3", "4", "6", "10"])
     of = {kind: of_data["mean"][kind]["effective_loss"] / true - 1 for kind in ("inverted", "ones")}
     ax.set_title(
-        f"{name}: inverted weights cost {of['inverted']:+.0%} of effective loss,\nall weights 1 {of['ones']:+.0%}",
+        f"{name}: inverted weights, effective loss {of['inverted']:+.0%};\nall weights 1, {of['ones']:+.0%}",
         loc="left",
     )
     ax.legend(loc="upper left")
@@ -174,7 +176,7 @@ def draw_quality(name: str, found: Mapping[str, Any], ax: Axes) -> None:
 
 def labels(found: Mapping[str, Any], ax: Axes) -> None:
     """The kinds of weights along the axis."""
-    ax.set_xticks(range(len(found["kinds"])), [kind.replace(" ", "\n") for kind in found["kinds"]])
+    ax.set_xticks(range(len(found["kinds"])), [kind.replace(" ", "\n") for kind in found["kinds"]], fontsize=6)
     ax.set_xlim(-0.5, len(found["kinds"]) - 0.5)
 
 
