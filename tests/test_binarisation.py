@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import reference as ref
+import scipy.sparse
+import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -169,6 +171,33 @@ def test_target__matches_the_twin_and_minimises_the_effective_loss(cloud_graph):
     for step in (-0.1, 0.1):  # convex in theta: two sides suffice
         assert np.all(effective_loss(theta) < effective_loss(theta + step))
     assert target_binarisation(mu, descent).entropy_mean == pytest.approx(ref.h(nu).mean(), rel=ROUNDING)
+
+
+@given(strategies.symmetric_graphs(), st.sampled_from([0.5, 5.0, 20.0]), st.sampled_from([0.5, 1.0]))
+def test_target__is_over_95_percent_just_where_a_weight_exceeds_19_repulsions(p, rate, gamma):
+    mu = graph_from_csr(p)
+    _, B = ref.effective(mu.to_csr().toarray(), rate, gamma)
+    odds = mu.weight / (19 * B[mu.heads, mu.indices])
+    clear = np.abs(odds - 1) > 1e-9  # rounding of a few float64 operations decides the others
+    nu = target_similarity(mu, Descent(negative_sample_rate=rate, repulsion_strength=gamma))
+    np.testing.assert_array_equal(nu[clear] > 0.95, odds[clear] > 1)
+
+
+@given(strategies.symmetric_graphs(), st.integers(0, 1000))
+def test_target__has_odds_in_proportion_to_the_number_of_points(p, n_more):
+    n = p.shape[0]
+    few, many = graph_from_csr(p), graph_from_csr(scipy.sparse.block_diag([p, scipy.sparse.csr_matrix((n_more,) * 2)]))
+    odds = [nu / (1 - nu) for nu in (target_similarity(mu, Descent()) for mu in (few, many))]
+    # 1 - nu of a rounded nu is off by 1e-16 absolutely: relative to itself by that times the odds
+    np.testing.assert_allclose(odds[1], odds[0] * (n + n_more) / n, rtol=ROUNDING * (1 + odds[1].max()))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(8, 60), st.integers(2, 7), st.sampled_from([0.5, 5.0]))
+def test_target__of_a_fuzzy_graph_is_at_most_what_a_degree_of_log2_k_allows(seed, n, k, rate):
+    X = np.random.default_rng(seed).normal(size=(n, 3))
+    nu = target_similarity(fuzzy_graph(neighbors(X, k)), Descent(negative_sample_rate=rate))
+    # log2 k is the lower bound of a degree, to the 1e-5 of the search for sigma and float32 weights
+    assert nu.max() <= (1 + 2e-5) / (1 + rate * np.log2(k) / n)
 
 
 def test_target__is_one_without_repulsion(cloud_graph):
