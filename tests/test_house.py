@@ -206,7 +206,7 @@ def test_readme__quotes_the_numbers_of_the_figures():
     quoted += [
         f"{shares[v]['near_zero_05'] + shares[v]['near_one_05']:.0%}".replace("%", " %") for v in ("target", "q")
     ]
-    table = numbers["ring_table"]["mean"]
+    table = numbers["toy_ring"]["mean"]
     quoted += [f"{table['purported, embedding']:,.0f}", f"{table['effective, embedding']:,.1f}"]
     missing = [number for number in quoted if number not in readme]
     assert not missing, f"README.md does not quote {missing}"
