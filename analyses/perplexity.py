@@ -1,15 +1,20 @@
 """Which entropy of a row does n_neighbors fix, and how many neighbours does a row have by t-SNE's count?
 
-The rows r = p_{j|i} / S_i are probabilities; D_alpha = exp(Renyi entropy of order alpha) is their effective number of
-neighbours.  The search for sigma sets S_i = log2 k, and since the nearest neighbour has p = 1 that is D_inf: UMAP fixes
-the perplexity of order inf (min-entropy) to log2 k, t-SNE that of order 1 (Shannon) to its parameter.  So sum p = log2 k
-is an entropy statement of order inf, k = 2^(2^H_inf), not of Shannon's order (C24); D_1 = log2(k) e^<x>.  Both graphs are
-built on the same points, t-SNE's (Gaussians in d^2 over all other points, precision by bisection) at the mean D_1 of
-UMAP's rows.
+The rows r = p_{j|i} / S_i are probabilities; D_alpha = exp(Renyi entropy of order alpha) is their effective number
+of neighbours.  The search for sigma sets S_i = log2 k, and since the nearest neighbour has p = 1 that is D_inf: UMAP
+fixes the perplexity of order inf (min-entropy) to log2 k, t-SNE that of order 1 (Shannon) to its parameter.  So
+sum p = log2 k is an entropy statement of order inf, k = 2^(2^H_inf), not of Shannon's order (C24); D_1 = log2(k) e^<x>.
+Both graphs are built on the same points, t-SNE's (Gaussians in d^2 over all other points, precision by bisection) at
+the mean D_1 of UMAP's rows.
 
-Also: the law of a row (C9), sum of e^(-s x_j) = log2 k with x_j = G_j^(1/D) - G_1^(1/D), G_j sums of Exp(1), which has
-no parameter but D and k; where S_i = log2 k fails, ties and floors (C10); k = 2^(sum) for the wrong sums, columns and
-degrees (C22); what an edge carries in bits (C23) and how far p is from Boolean (C25).
+Also: the law of a row (C9), sum of e^(-s x_j) = log2 k with x_j = G_j^(1/D) - G_1^(1/D), G_j sums of Exp(1), which
+has no parameter but D and k; where S_i = log2 k fails, ties and floors (C10); k = 2^(sum) for the wrong sums, columns
+and degrees (C22); what an edge carries in bits (C23) and how far p is from Boolean (C25).
+
+Three numbers of the claims depend on the data more than they say.  Rows have 70% (one dimension) to 87% (a hundred) of
+the Bernoulli entropy that their sums allow, not 86% everywhere (C25).  The row without chance at D = inf, G_j = j and
+p_j = j^-s, has 4% more perplexity at k = 15 than the law's mean (C9).  On the plane's integer lattice the row sums at
+k = 15 are at most 4 = log2 16: the four nearest tie, and the floor takes the rest (C10).
 
 All sums are over directed rows, the point itself not counted, unless `degree` is said.  Seeds: 3 draws of Gaussian
 data; "5%" and "95%" are quantiles over rows.
@@ -19,11 +24,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from _rows import INFINITE, gaussian, law, tsne_rows, unusual, zipf
 from _study import Options, Study, panels, study
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.optimize import brentq
-from scipy.spatial.distance import cdist
 from scipy.special import comb
 
 from umapinfo import Graph, fuzzy_graph, neighbors
@@ -35,7 +39,6 @@ from umapinfo.plot import PALETTE
 ALPHAS = (0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3, 4, 6, 10, 20, np.inf)
 KS = (5, 10, 15, 30, 50, 100)
 DIMENSIONS = (1, 2, 3, 5, 10, 100, 1000)
-INFINITE = 10**6  # dimensions: G^(1/D) - G_1^(1/D) is ln(G / G_1) / D to six digits
 SEEDS = (0, 1, 2)
 BITS = np.log(2)  # nats a bit
 
@@ -53,7 +56,8 @@ def numbers(options: Options) -> Mapping[str, Any]:
         "profile": profile(gauss[10][0], 15),
         "k": ks,
         "of_k": {name: {str(k): of_rows(drawn, k) for k in ks} for name, drawn in clouds.items()},
-        "law_of_k": {str(D): [law(D, k, rows) for k in ks] for D in (1, 2, 10)} | {"inf": [law(INFINITE, k, rows) for k in ks]},
+        "law_of_k": {str(D): [law(D, k, rows) for k in ks] for D in (1, 2, 10)}
+        | {"inf": [law(INFINITE, k, rows) for k in ks]},
         "zipf": {str(k): zipf(k) for k in (15, 30, 100)},
         "dimension": list(DIMENSIONS),
         "of_dimension": [of_rows(gauss[D], 15) for D in DIMENSIONS],
@@ -62,11 +66,6 @@ def numbers(options: Options) -> Mapping[str, Any]:
         "counts": {name: counts(X, ks) for name, X in (("digits", points["digits"]), ("gaussian 100", gauss[100][0]))},
         "bits": {name: bits(drawn[0], 15) for name, drawn in clouds.items()},
     }
-
-
-def gaussian(n: int, dimension: int, seed: int) -> np.ndarray:
-    """Standard normal points, float64[n, dimension]."""
-    return np.random.default_rng([seed, dimension]).normal(size=(n, dimension))
 
 
 def graph_of(X: np.ndarray, k: int) -> Graph:
@@ -91,67 +90,12 @@ def profile(X: np.ndarray, k: int) -> dict[str, Any]:
     return {"k": k, "log2_k": np.log2(k), "perplexity": perplexity, "order": [str(a) for a in ALPHAS], **found}
 
 
-def tsne_rows(X: np.ndarray, perplexity: float) -> np.ndarray:
-    """Gaussian weights exp(-beta_i d_ij^2), 0 for the point itself, beta_i so that D_1 is the perplexity: [n, n]."""
-    d2 = cdist(X, X, "sqeuclidean")
-    np.fill_diagonal(d2, np.inf)
-    d2 -= d2.min(axis=1, keepdims=True)
-    low, high = np.full(len(X), -60.0), np.full(len(X), 60.0)  # of ln beta: D_1 falls with it
-    for _ in range(60):
-        middle = (low + high) / 2
-        weights = np.exp(-np.exp(middle)[:, None] * d2)
-        shares = weights / weights.sum(axis=1, keepdims=True)
-        entropy = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=1)
-        above = entropy > np.log(perplexity)
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return weights
-
-
 def of_rows(drawn: Sequence[np.ndarray], k: int) -> dict[str, float]:
     """Mean D_1 over rows, its standard deviation over rows, and the spread of the mean over draws of the data."""
     found = [row_hill_numbers(graph_of(X, k), (1,))[:, 0] for X in drawn]
     means = [float(D.mean()) for D in found]
     between = float(np.std(means, ddof=1)) if len(means) > 1 else 0.0
     return {"mean": float(np.mean(means)), "sd_rows": float(np.mean([D.std() for D in found])), "sd_draws": between}
-
-
-def row_perplexity(gaps: np.ndarray, k: int) -> float:
-    """D_1 of e^(-s x) with s such that the sum is log2 k, x the gaps."""
-    s = brentq(lambda s: np.exp(-s * gaps).sum() - np.log2(k), 0.0, 1e4 / gaps.max(), xtol=1e-12)
-    return float(hill_numbers(np.exp(-s * gaps), (1,))[0, 0])
-
-
-def law(dimension: int, k: int, rows: int) -> dict[str, float]:
-    """Row of points of constant density in so many dimensions: mean D_1, its standard deviation, standard error."""
-    random = np.random.default_rng([dimension, k])
-    G = np.cumsum(random.exponential(size=(rows, k - 1)), axis=1)
-    gaps = np.expm1(np.log(G / G[:, :1]) / dimension)  # over G_1^(1/D), which s takes up
-    D = np.array([row_perplexity(row, k) for row in gaps])
-    return {"mean": float(D.mean()), "sd_rows": float(D.std()), "standard_error": float(D.std() / np.sqrt(rows))}
-
-
-def zipf(k: int) -> dict[str, float]:
-    """Infinitely many dimensions with G_j = j: p_j = j^-s with sum log2 k, its s, D_1 and the asymptote 1 - 1/log2 k."""
-    ranks = np.arange(1.0, k)
-    s = brentq(lambda s: (ranks**-s).sum() - np.log2(k), 0.0, 2.0)
-    return {"s": float(s), "asymptote": float(1 - 1 / np.log2(k)), "perplexity": row_perplexity(np.log(ranks), k)}
-
-
-def unusual(n: int, points: Mapping[str, np.ndarray]) -> list[tuple[str, np.ndarray, int]]:
-    """Data on which the search meets its target, and data on which it cannot."""
-    side = round(np.sqrt(n))
-    lattice = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2).astype(float)
-    half = gaussian(n, 3, 0)
-    half[: n // 2] = half[n // 2 : n // 2 + n // 2]  # every point of a half twice
-    copies = gaussian(n, 3, 1)
-    copies[: n // 2] = copies[0]
-    return [
-        *((name, X, 15) for name, X in points.items()),
-        ("gaussian 3, k = 3", gaussian(n, 3, 0), 3),
-        ("each point twice", half, 15),
-        ("half of the points one point", copies, 15),
-        ("integer lattice", lattice, 15),
-    ]
 
 
 def exceptions(X: np.ndarray, k: int) -> dict[str, float]:
@@ -191,7 +135,7 @@ def bits(X: np.ndarray, k: int) -> dict[str, float]:
     n = graph.n_vertices
     share = float(graph.degree.mean()) / (n - 1)
     return {
-        "sum": float(np.log2(numbers[:, 3]).mean()),
+        "row_min_entropy": float(np.log2(numbers[:, 3]).mean()),
         "row_sum_p": float(numbers[:, 3].mean()),
         "row_shannon": float(np.log2(numbers[:, 1]).mean()),
         "row_bernoulli": rows.entropy / BITS / n,
@@ -200,8 +144,136 @@ def bits(X: np.ndarray, k: int) -> dict[str, float]:
         "edge_bernoulli": edges.entropy_mean / BITS,
         "edge_ratio": edges.entropy_ratio,
         "edge_self_information": float(-np.log2(share)),
-        "list_of_k": float(np.log2(comb(n - 1, k - 1, exact=True))),
+        "list_of_k": float(np.log2(comb(n - 1, k - 1))),
         "listed_with_one": float(np.mean(graph.rows.membership == 1)),
         "edges_with_one": float(np.mean(graph.weight == 1)),
         "edges_near_ends_05": edges.near_zero_05 + edges.near_one_05,
     }
+
+
+def draw(found: Mapping[str, Any]) -> Figure:
+    """Profiles of both methods; from k and from the dimension to perplexity; what (4) counts."""
+    figure, axes = panels(2, 2)
+    draw_profile(found["profile"], axes[0, 0])
+    draw_of_k(found, axes[0, 1])
+    draw_dimension(found, axes[1, 0])
+    draw_counts(found, axes[1, 1])
+    return figure
+
+
+def draw_profile(found: Mapping[str, Any], ax: Axes) -> None:
+    """D_alpha over alpha, with the span of nine rows in ten: each method's span closes at the order that it fixes."""
+    alphas = np.array([float(a) for a in found["order"]])
+    place = np.where(np.isinf(alphas), 1.0, alphas / (1 + np.where(np.isinf(alphas), 0, alphas)))
+    for name, label, colour, line in (("umap", "UMAP", PALETTE[0], "-"), ("tsne", "t-SNE", PALETTE[1], "--")):
+        mean, low, high = (np.array([D[part] for D in found[name]]) for part in ("mean", "5%", "95%"))
+        ax.fill_between(place, low, high, color=colour, alpha=0.25, lw=0)
+        ax.plot(place, mean, line, color=colour, label=label)
+    ax.plot(1, found["log2_k"], "o", color=PALETTE[0], ms=5, clip_on=False, zorder=5)
+    ax.plot(0.5, found["perplexity"], "s", color=PALETTE[1], ms=5, zorder=5)
+    ticks = (0, 1, 2, 4, np.inf)
+    ax.set_xticks([1.0 if np.isinf(t) else t / (1 + t) for t in ticks], ["0", "1", "2", "4", "$\\infty$"])
+    ax.set(yscale="log", ylim=(1.8, 60), xlabel=r"order $\alpha$", ylabel=r"effective neighbours $D_\alpha$")
+    ax.set_yticks([2, 4, 10, 20, 50], ["2", "4", "10", "20", "50"])
+    ax.minorticks_off()
+    ax.set_title(
+        f"UMAP fixes order $\\infty$ at log$_2$ {found['k']} = {found['log2_k']:.2f};\n"
+        f"t-SNE fixes order 1, here at {found['perplexity']:.1f}",
+        loc="left",
+    )
+    ax.legend(loc="upper right")
+
+
+def draw_of_k(found: Mapping[str, Any], ax: Axes) -> None:
+    """Mean Shannon perplexity over k."""
+    ks, last = found["k"], str(found["k"][-1])
+    for i, (name, of_k) in enumerate(found["of_k"].items()):
+        means = [of_k[str(k)]["mean"] for k in ks]
+        ax.plot(ks, means, "osv^D*"[i], color=PALETTE[i], label=name)
+    for D, line in (("1", ":"), ("2", "-."), ("10", "--"), ("inf", "-")):
+        ax.plot(ks, [law["mean"] for law in found["law_of_k"][D]], line, color="0.4", lw=0.8)
+        label = "law, D = $\\infty$" if D == "inf" else f"D = {D}"
+        ax.annotate(
+            label,
+            (ks[-1], found["law_of_k"][D][-1]["mean"]),
+            xytext=(3, 0),
+            va="center",
+            textcoords="offset points",
+            fontsize=6,
+            color="0.3",
+        )
+    ax.plot(ks, np.log2(ks), color="black", lw=0.8)
+    ax.annotate(
+        "$\\log_2 k$", (ks[-1], np.log2(ks[-1])), xytext=(3, 0), va="center", textcoords="offset points", fontsize=6
+    )
+    ax.set(
+        xscale="log", xlim=(ks[0] * 0.9, ks[-1] * 2.1), xlabel="n_neighbors k", ylabel="mean perplexity $D_1$ of rows"
+    )
+    ax.set_xticks(ks, [str(k) for k in ks])
+    ax.minorticks_off()
+    means = [of_k[last]["mean"] for of_k in found["of_k"].values()]
+    ax.set_title(
+        f"k = {last} is a perplexity of {min(means):.0f} to {max(means):.0f},\nmore in higher dimensions",
+        loc="left",
+    )
+    ax.legend(loc="upper left")
+
+
+def draw_dimension(found: Mapping[str, Any], ax: Axes) -> None:
+    """D_1 at k = 15 over the dimension, measured and by the law."""
+    D = found["dimension"]
+    law, rows = found["law_of_dimension"], found["of_dimension"]
+    mean, sd = (np.array([part[key] for part in law]) for key in ("mean", "sd_rows"))
+    ax.fill_between(D, mean - sd, mean + sd, color="0.85", label="law, $\\pm$ s.d. of rows")
+    ax.plot(D, mean, color="0.3", label="law without parameters")
+    ax.errorbar(
+        D,
+        [r["mean"] for r in rows],
+        [r["sd_rows"] for r in rows],
+        fmt="o",
+        color=PALETTE[0],
+        lw=0.8,
+        capsize=2,
+        label="Gaussian data, $\\pm$ s.d. of rows",
+    )
+    gap = max(abs(r["mean"] - m["mean"]) for r, m in zip(rows, law, strict=True))
+    ax.set(xscale="log", xlabel="dimension D of the data", ylabel="perplexity $D_1$ of rows, k = 15")
+    ax.set_title(f"Means are within {gap:.2f} of the law of D and k", loc="left")
+    ax.legend(loc="lower right")
+
+
+def draw_counts(found: Mapping[str, Any], ax: Axes) -> None:
+    """2^sum of rows, columns and degrees over k."""
+    of_k, ks = found["counts"]["digits"], found["k"]
+    ax.plot(ks, ks, color="0.7", lw=3, label="k")
+    looks = (
+        ("row", "rows", "-", "o"),
+        ("column", "columns (5%, 95%)", ":", "v"),
+        ("degree", "mean degree (band: 5% to 95%)", "--", "s"),
+    )
+    for i, (name, label, line, mark) in enumerate(looks):
+        low, high = ([of_k[str(k)][name][part] for k in ks] for part in ("5%", "95%"))
+        ax.fill_between(ks, low, high, color=PALETTE[i], alpha=0.2, lw=0)
+        middle = [of_k[str(k)]["of_mean_degree"] for k in ks] if name == "degree" else low
+        if name != "column":
+            ax.plot(ks, middle, line + mark, color=PALETTE[i], label=label)
+        else:
+            ax.plot(ks, high, line + mark, color=PALETTE[i], label=label)
+            ax.plot(ks, low, line + mark, color=PALETTE[i])
+    top = 100 * max(of_k[str(k)]["degree"]["95%"] for k in ks)
+    ax.set(
+        xscale="log",
+        yscale="log",
+        ylim=(0.8, top),
+        xlabel="n_neighbors k",
+        ylabel="count $2^{\\,\\mathrm{sum\\ of\\ }p}$",
+    )
+    ax.set_xticks(ks, [str(k) for k in ks])
+    ax.minorticks_off()
+    k = "15"
+    ax.set_title(f"digits: with degrees (4) counts {of_k[k]['of_mean_degree']:.0f} neighbours\nfor k = {k}", loc="left")
+    ax.legend(loc="upper left")
+
+
+if __name__ == "__main__":
+    study(Study("perplexity", (__doc__ or "").splitlines()[0], numbers, draw))
