@@ -601,6 +601,17 @@ def degree_bounds(P):
     }
 
 
+def hill_number(w, alpha):
+    """Effective number of order alpha of the weights w >= 0: (sum of r^alpha)^(1/(1 - alpha)) of the shares r."""
+    w = np.asarray(w, dtype=np.float64)
+    r = w[w > 0] / w.sum()
+    if alpha == np.inf:
+        return 1 / r.max()
+    if alpha == 1:
+        return np.exp(-(r * np.log(r)).sum())
+    return (r**alpha).sum() ** (1 / (1 - alpha))
+
+
 def binarisation(v):
     """How near v is to 0 and 1: 20 bins, shares within 0.01 and 0.05 of the ends, mean v(1 - v) and h."""
     v = np.asarray(v, dtype=np.float64)

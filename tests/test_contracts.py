@@ -17,7 +17,7 @@ from umapinfo.core.graph import Graph, Rows, prune
 from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import neighbors
 from umapinfo.core.schedule import Descent
-from umapinfo.measures import binarisation, degree, gradient, loss
+from umapinfo.measures import binarisation, degree, gradient, loss, perplexity
 from umapinfo.pairs import POTENTIALS, pair_sums
 
 N, K, T = 37, 6, 30  # N is the length of nothing but arrays of vertices
@@ -71,6 +71,8 @@ MEASURES = {
         np.linalg.norm(gradient.effective_gradient(case.mu, DESCENT, case.epoch.Y, CURVE, push=push), axis=1)
         for push in gradient.PUSHES
     ],
+    "hill_numbers": lambda case: list(perplexity.hill_numbers(case.mu.weight, (0, 0.7, 1, 3), indptr=case.mu.indptr).T),
+    "row_hill_numbers": lambda case: list(perplexity.row_hill_numbers(case.p).T),
     "pair_sums": lambda case: [
         pair_sums(case.epoch.Y, name, case.p.degree, CURVE).values[:, 0, 0] for name in POTENTIALS
     ],
@@ -79,7 +81,7 @@ MEASURES = {
 
 def test_every_public_measure__is_registered_here():
     names = {name for name in loss.__all__ if inspect.isfunction(getattr(loss, name)) or name.endswith("Observer")}
-    for module in (degree, binarisation):
+    for module in (degree, binarisation, perplexity):
         for name, thing in vars(module).items():
             own = getattr(thing, "__module__", None) == module.__name__ and not name.startswith("_")
             if own and (inspect.isfunction(thing) or name.endswith("Observer")):

@@ -8,9 +8,10 @@ import pytest
 import reference as ref
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import curves, logits
+from strategies import clouds, curves, logits
 
 from umapinfo.core.curve import Curve, checked_curve, fit_curve, logit, softplus
+from umapinfo.pairs import edge_potentials
 
 EPSILON = 2.0**-52
 
@@ -153,3 +154,55 @@ def test_checked_curve__refuses_parameters_without_a_curve(a, b, c):
 def test_fit__refuses_numbers_without_a_curve(min_dist, spread):
     with pytest.raises(ValueError, match="expected 0 <= min_dist <= spread"):
         fit_curve(min_dist, spread)
+
+
+def similarities(points, curve):
+    """The matrix of q between all pairs of points."""
+    heads, tails = np.indices((len(points), len(points))).reshape(2, -1)
+    return edge_potentials(points, heads, tails, curve, ["similarity"])[0].reshape(len(points), -1)
+
+
+@given(st.floats(0.05, 20), st.floats(0.3, 2), st.floats(-4, 4))
+def test_similarity__is_a_mixture_of_stretched_exponentials(a, b, exponent):
+    # q = int_0^inf e^(-t) exp(-t u) dt with u = a d^(2b): by Gauss and Laguerre's rule, and by trapezoids
+    u = math.exp(exponent)
+    d = (u / a) ** (1 / (2 * b))
+    q = 1 / (1 + math.exp(-logit(d * d, Curve(a, b))))
+    t, weight = np.polynomial.laguerre.laggauss(64)
+    if u < 1:  # beyond, e^(-t u) is too steep for the rule
+        assert (weight * np.exp(-t * u)).sum() == pytest.approx(q, rel=1e-9)
+    fine = np.linspace(0, 60 / (1 + u), 20_001)
+    # the trapezoidal rule's error is h^2 / 12 times the slope at 0: (0.003)^2 / 12 relative
+    assert np.trapezoid(np.exp(-fine * (1 + a * d ** (2 * b))), fine) == pytest.approx(q, rel=2e-6)
+
+
+@given(clouds(max_n=16), st.floats(0.05, 20), st.floats(0.3, 1))
+def test_similarity__is_positive_definite_in_any_dimension_up_to_b_1(X, a, b):
+    # 1 / (1 + a |x|^(2b)) is the characteristic function of a Linnik law for 0 < 2b <= 2. An eigenvalue of a matrix of
+    # n numbers up to 1 is off by n times the rounding of one, with a factor for q's own.
+    X = X / max(np.abs(X).max(), 1.0)
+    assert np.linalg.eigvalsh(similarities(X, Curve(a, b)))[0] >= -16 * len(X) * EPSILON
+
+
+@given(st.floats(0.05, 20), st.floats(1.05, 2))
+def test_similarity__is_not_positive_definite_beyond_b_1_already_on_a_line(a, b):
+    # Points 0, e, 2e with weights 1, -2, 1: 8 (1 - q(e)) - 2 (1 - q(2e)) -> 2 u (4 - 4^b) < 0 for u = a e^(2b) -> 0.
+    u = 1e-3 * (4**b - 4)
+    e = (u / a) ** (1 / (2 * b))
+    weights = np.array([1.0, -2.0, 1.0])
+    form = weights @ similarities(e * np.arange(3.0)[:, None], Curve(a, b)) @ weights
+    # the next terms are of the order u^2, with factors under 2 * 16^b
+    assert form == pytest.approx(2 * u * (4 - 4**b), abs=2 * 16**b * u**2)
+    assert form < 0
+
+
+@pytest.mark.parametrize("b", [0.3, 0.7915, 0.8951, 1.0])
+def test_similarity__is_not_integrable_in_the_plane_up_to_b_1(b):
+    # int_1^R q d dd grows by R^(2 - 2b) / a, or ln R / a: doubling R adds no less than the doubling before it.
+    a = 1.5
+    rings = []
+    for j in range(10, 20):
+        d = np.geomspace(2.0**j, 2.0 ** (j + 1), 2001)
+        q = 1 / (1 + np.exp([-logit(x * x, Curve(a, b)) for x in d]))
+        rings.append(np.trapezoid(q * d, d))
+    assert np.all(np.diff(rings) >= -1e-3 * rings[0])

@@ -1,4 +1,4 @@
-"""Measures of graphs and layouts, as functions and as observers of a run: degree, binarisation, loss, gradients.
+"""Measures of graphs and layouts, as functions and as observers: degree, binarisation, loss, gradients, perplexity.
 
 The function `degree` stands in the module of its name, `umapinfo.measures.degree`.
 """
@@ -21,6 +21,7 @@ from umapinfo.measures.loss import (
     reference_losses,
     sampled_loss,
 )
+from umapinfo.measures.perplexity import hill_numbers, row_hill_numbers
 
 __all__ = [
     "BinarisationObserver",
@@ -30,12 +31,14 @@ __all__ = [
     "effective_gradient",
     "effective_loss",
     "graph_binarisation",
+    "hill_numbers",
     "i_divergence",
     "layout_binarisation",
     "purported_gradient",
     "purported_loss",
     "reference_losses",
     "row_binarisation",
+    "row_hill_numbers",
     "sampled_loss",
     "target_binarisation",
 ]
