@@ -30,16 +30,23 @@ def numbers(name: str) -> Any:
 
 def number(name: str, key: str) -> Any:
     """A number of an analysis by its path, names and places of lists joined by points."""
-    found = numbers(name)
-    for part in key.split("."):
-        if isinstance(found, list) and part.lstrip("-").isdigit() and -len(found) <= int(part) < len(found):
-            found = found[int(part)]
-        elif isinstance(found, Mapping) and part in found:
-            found = found[part]
-        else:
-            there = ", ".join(found) if isinstance(found, Mapping) else f"{type(found).__name__}"
-            raise SystemExit(f"ledger: expected {key!r} in {name}.json, got no {part!r} among {there}")
+    found = within(numbers(name), key.split("."))
+    if found is None:
+        raise SystemExit(f"ledger: expected a number at {key!r} in paper/numbers/{name}.json, which is not there")
     return found
+
+
+def within(found: Any, parts: Sequence[str]) -> Any:
+    """What lies at a path, or None; a name may have points in it ("0.001")."""
+    if not parts:
+        return None if isinstance(found, Mapping | list) else found
+    if isinstance(found, list):
+        place = int(parts[0]) if parts[0].lstrip("-").isdigit() else len(found)
+        return within(found[place], parts[1:]) if -len(found) <= place < len(found) else None
+    for taken in range(1, len(parts) + 1) if isinstance(found, Mapping) else ():
+        if (name := ".".join(parts[:taken])) in found:
+            return within(found[name], parts[taken:])
+    return None
 
 
 def filled(value: str) -> str:
@@ -67,6 +74,12 @@ def checked(claims: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return done
 
 
+def in_order(claim: Mapping[str, Any]) -> tuple[bool, int, str]:
+    """C1 to C40 by number, then what the article does not say, by name."""
+    numbered = claim["id"][1:].isdigit()
+    return not numbered, int(claim["id"][1:]) if numbered else 0, claim["id"]
+
+
 def is_test(name: str) -> bool:
     """Whether tests/file.py::test_name is defined there."""
     path, _, function = name.partition("::")
@@ -78,7 +91,8 @@ def full_table(claims: Sequence[Mapping[str, Any]]) -> str:
     """The ledger in Markdown, a section for each claim."""
     parts = ["# What of the founding article holds", "", INTRODUCTION, ""]
     for claim in claims:
-        parts += [f"## {claim['id']}: {claim['verdict']}", "", f"> {claim['article']}", "", claim["exact"], ""]
+        erratum = f", erratum {claim['erratum']}" if "erratum" in claim else ""
+        parts += [f"## {claim['id']}: {claim['verdict']}{erratum}", "", f"> {claim['article']}", "", claim["exact"], ""]
         if claim["value"]:
             parts += [f"**Measured:** {claim['value']}", ""]
         shown = [f"`{path}`" for path in [*claim["scripts"], *claim.get("tests", [])]]
@@ -111,7 +125,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "paper", help="folder to write ledger.md to")
     options = parser.parse_args()
     with (ROOT / "analyses" / "ledger.toml").open("rb") as file:
-        claims = checked(tomllib.load(file)["claim"])
+        claims = sorted(checked(tomllib.load(file)["claim"]), key=in_order)
     page = full_table(claims)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "ledger.md").write_text(page, encoding="utf-8")
