@@ -51,15 +51,25 @@ def numbers(options: Options) -> Mapping[str, Any]:
     G, H = metric(mu, Y, curve)
     differences = hessian_by_differences(mu, Y, curve)
     at_q = graph_from_csr(similarities(Y, curve))  # a graph whose probabilities are the layout's own q
-    G_q, H_q = hessian_by_differences(at_q, Y, curve), metric(at_q, Y, curve)[0]
+    H_q, G_q = hessian_by_differences(at_q, Y, curve), metric(at_q, Y, curve)[0]
+    own_G, own_H = own_blocks(G), own_blocks(H)
     eigenvalues = np.linalg.eigvalsh(H)
     return {
         "n": n,
         "formula_against_differences": gap(H, differences),
         "asymmetry": gap(differences, differences.T),
-        "fisher_against_hessian": {"umap": gap(H, G), "p_equals_q": gap(G_q, H_q)},
+        "fisher_against_hessian": {
+            "umap": gap(H, G),
+            "median_block": float(np.median([gap(one, other) for one, other in zip(own_H, own_G, strict=True)])),
+            "p_equals_q": gap(H_q, G_q),
+        },
+        "five_pairs": share_of_five(mu, Y, curve),
         "negative_eigenvalues": int((eigenvalues < -1e-9 * eigenvalues.max()).sum()),
-        "trace": {"fisher": float(np.trace(G)), "hessian": float(np.trace(H))},
+        "trace": {
+            "fisher": float(np.trace(G)),
+            "hessian": float(np.trace(H)),
+            "largest_gap": float(np.abs(1 - np.trace(own_H.T) / np.trace(own_G.T)).max()),
+        },
         "off_diagonal": {"fisher": off_diagonal(G), "hessian": off_diagonal(H)},
         "blocks_off_diagonal": float(np.median(block_off_diagonal(G))),
         "accumulator": accumulator(squares, G, H),
@@ -88,6 +98,21 @@ def metric(graph: Graph, Y: np.ndarray, curve: Curve) -> tuple[np.ndarray, np.nd
     blocks_g = g[:, :, np.newaxis, np.newaxis] * uu
     blocks_h = blocks_g + w[:, :, np.newaxis, np.newaxis] * (np.eye(2) - 2 * uu)
     return assembled(blocks_g, n), assembled(blocks_h, n)
+
+
+def own_blocks(matrix: np.ndarray) -> np.ndarray:
+    """The 2 x 2 block of each vertex with itself, float64[n, 2, 2]."""
+    i = np.arange(len(matrix) // 2)
+    return np.asarray(matrix.reshape(len(i), 2, len(i), 2)[i, :, i, :])
+
+
+def share_of_five(graph: Graph, Y: np.ndarray, curve: Curve) -> float:
+    """Share of the five largest w^2 in the sum over all pairs."""
+    p, q = graph.to_csr().toarray().astype(np.float64), similarities(Y, curve)
+    s = ((Y[:, np.newaxis] - Y) ** 2).sum(axis=2)
+    above = np.triu_indices(len(Y), 1)
+    w2 = np.sort((2 * curve.b * (p - q)[above] / s[above]) ** 2)
+    return float(w2[-5:].sum() / w2.sum())
 
 
 def assembled(blocks: np.ndarray, n: int) -> np.ndarray:

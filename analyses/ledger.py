@@ -7,6 +7,7 @@ and prints it with --print; with --short the table of the README.
 
 import argparse
 import json
+import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,9 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 VERDICTS = ("holds", "holds if", "corrected", "false", "measured", "no claim")
+KEYS = {"id", "erratum", "article", "exact", "verdict", "value", "scripts", "tests", "says", "short"}
+CLAIMS = {f"C{i}" for i in range(1, 41)}
+ERRATA = {f"E{i}" for i in range(1, 19)}
 VALUE = re.compile(r"\{([\w]+):([^{}:]+)(?::([^{}]*))?\}")  # {file:key.of.a.number:format}
 
 
@@ -31,8 +35,8 @@ def numbers(name: str) -> Any:
 def number(name: str, key: str) -> Any:
     """A number of an analysis by its path, names and places of lists joined by points."""
     found = within(numbers(name), key.split("."))
-    if found is None:
-        raise SystemExit(f"ledger: expected a number at {key!r} in paper/numbers/{name}.json, which is not there")
+    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+        raise SystemExit(f"ledger: expected a number at {key!r} in paper/numbers/{name}.json, got {found!r}")
     return found
 
 
@@ -51,27 +55,41 @@ def within(found: Any, parts: Sequence[str]) -> Any:
 
 def filled(value: str) -> str:
     """The text with its numbers put in."""
-    return VALUE.sub(lambda found: format(number(found[1], found[2]), found[3] or ""), value)
+    text = VALUE.sub(lambda found: format(number(found[1], found[2]), found[3] or ""), value)
+    if "{" in text or "}" in text:
+        raise SystemExit(f"ledger: expected {{file:key:format}}, got {text!r}")
+    return text
 
 
 def checked(claims: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The claims with their values, each with a known verdict and with what shows it; else SystemExit."""
-    done: list[dict[str, Any]] = []
-    for claim in claims:
-        name = claim["id"]
-        if name in [other["id"] for other in done]:
-            raise SystemExit(f"ledger: {name} stands there twice")
-        if claim["verdict"] not in VERDICTS:
-            raise SystemExit(f"ledger: {name}: expected a verdict of {', '.join(VERDICTS)}, got {claim['verdict']!r}")
-        if not VALUE.search(claim.get("value", "")) and not claim.get("tests") and claim["verdict"] != "no claim":
-            raise SystemExit(f"ledger: {name}: a verdict needs a number or a test behind it")
-        scripts = [f"analyses/{script}.py" for script in claim.get("scripts", [])]
-        missing = [script for script in scripts if not (ROOT / script).exists()]
-        missing += [test for test in claim.get("tests", []) if not is_test(test)]
-        if missing:
-            raise SystemExit(f"ledger: {name}: expected {missing[0]}, which is not there")
-        done.append({**claim, "value": filled(claim.get("value", "")), "scripts": scripts})
-    return done
+    names = [claim["id"] for claim in claims]
+    errata = {claim["erratum"] for claim in claims if "erratum" in claim}
+    missing = sorted((CLAIMS - set(names)) | (ERRATA - errata))
+    if missing or len(set(names)) < len(names):
+        raise SystemExit(f"ledger: expected each claim and erratum once, got {names} without {missing}")
+    return [checked_claim(claim) for claim in claims]
+
+
+def checked_claim(claim: Mapping[str, Any]) -> dict[str, Any]:
+    """A claim with its value filled in."""
+    name, said = claim["id"], claim.get("value", "") + claim.get("short", "")
+    if unknown := set(claim) - KEYS:
+        raise SystemExit(f"ledger: {name}: expected {', '.join(sorted(KEYS))}, got {', '.join(sorted(unknown))}")
+    if claim["verdict"] not in VERDICTS:
+        raise SystemExit(f"ledger: {name}: expected a verdict of {', '.join(VERDICTS)}, got {claim['verdict']!r}")
+    if not VALUE.search(claim.get("value", "")) and not claim.get("tests") and claim["verdict"] != "no claim":
+        raise SystemExit(f"ledger: {name}: a verdict needs a number or a test behind it")
+    read = {found[1].removesuffix("_full") for found in VALUE.finditer(said)}
+    if unnamed := read - set(claim.get("scripts", [])):
+        raise SystemExit(f"ledger: {name}: expected the scripts of its numbers, got none for {', '.join(unnamed)}")
+    scripts = [f"analyses/{script}.py" for script in claim.get("scripts", [])]
+    missing = [script for script in scripts if not (ROOT / script).exists()]
+    missing += [test for test in claim.get("tests", []) if not is_test(test)]
+    if missing:
+        raise SystemExit(f"ledger: {name}: expected {missing[0]}, which is not there")
+    short = {"short": filled(claim["short"])} if "short" in claim else {}
+    return {**claim, **short, "value": filled(claim.get("value", "")), "scripts": scripts}
 
 
 def in_order(claim: Mapping[str, Any]) -> tuple[bool, int, str]:
@@ -83,8 +101,9 @@ def in_order(claim: Mapping[str, Any]) -> tuple[bool, int, str]:
 def is_test(name: str) -> bool:
     """Whether tests/file.py::test_name is defined there."""
     path, _, function = name.partition("::")
-    file = ROOT / path
-    return file.exists() and f"def {function}(" in file.read_text(encoding="utf-8")
+    if not re.fullmatch(r"tests/test_\w+\.py", path) or not function.startswith("test_") or not (ROOT / path).exists():
+        return False
+    return re.search(rf"^def {function}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE) is not None
 
 
 def full_table(claims: Sequence[Mapping[str, Any]]) -> str:
@@ -111,9 +130,7 @@ INTRODUCTION = (
 def short_table(claims: Sequence[Mapping[str, Any]]) -> str:
     """The rows of the README: those claims that have a short form."""
     rows = ["| The article says | | What holds |", "|---|---|---|"]
-    rows += [
-        f"| {claim['says']} | {claim['verdict']} | {filled(claim['short'])} |" for claim in claims if "short" in claim
-    ]
+    rows += [f"| {claim['says']} | {claim['verdict']} | {claim['short']} |" for claim in claims if "short" in claim]
     return "\n".join(rows)
 
 

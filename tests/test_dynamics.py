@@ -17,10 +17,10 @@ H = 1e-30  # complex step: its square is nothing beside 1
 
 
 def similarity(d2, curve):
-    """q and 1 - q of complex squared distances."""
+    """q and 1 - q of complex squared distances; u / (1 + u) would lose log10 u digits of its derivative."""
     a, b, c = curve
     u = c + a * d2**b
-    return 1 / (1 + u), u / (1 + u)
+    return 1 / (1 + u), 1 / (1 + 1 / u)
 
 
 def kl(p, q, rest):
