@@ -123,13 +123,21 @@ def full_table(claims: Sequence[Mapping[str, Any]]) -> str:
 INTRODUCTION = (
     'The claims of "The information theory behind UMAP" (Aidan Rocke, 2023), each stated exactly, with its verdict '
     "and what shows it.  Losses are in nats over unordered pairs unless it says otherwise; row sums leave the point "
-    "itself out.  `make ledger` writes this page from `analyses/ledger.toml` and the numbers of the analyses."
+    "itself out.  `make ledger` writes this page from `analyses/ledger.toml` and the numbers of the analyses.\n\n"
+    "Verdicts: **holds** as written; **holds if**: under the condition stated; **corrected**: true after the change "
+    "stated; **false**: contradicted; **measured**: no yes or no, but numbers; **no claim**: an opinion, or nothing "
+    "said.\n\n"
+    "Symbols: k = n_neighbors, the point itself counted; n points; P_ij = p_(j|i) directed and p_ij symmetric edge "
+    "probabilities, mu those left after pruning; S_i and c_i sums of a row and a column of P, d_i of p; rho_i and "
+    "sigma_i offset and width of row i; r_k distance to the last neighbour on the list; D dimension of the data; q = 1/(1 + a "
+    "d^(2b)) similarity in the layout, a, b its constants; nu* the q at which the effective loss is least; m_neg = "
+    "negative_sample_rate, gamma = repulsion_strength; h the entropy of a Bernoulli variable, h2 in bits."
 )
 
 
 def short_table(claims: Sequence[Mapping[str, Any]]) -> str:
     """The rows of the README: those claims that have a short form."""
-    rows = ["| The article says | | What holds |", "|---|---|---|"]
+    rows = ["| The article says | Verdict | What holds |", "|---|---|---|"]
     rows += [f"| {claim['says']} | {claim['verdict']} | {claim['short']} |" for claim in claims if "short" in claim]
     return "\n".join(rows)
 
