@@ -129,9 +129,10 @@ INTRODUCTION = (
     "said.\n\n"
     "Symbols: k = n_neighbors, the point itself counted; n points; P_ij = p_(j|i) directed and p_ij symmetric edge "
     "probabilities, mu those left after pruning; S_i and c_i sums of a row and a column of P, d_i of p; rho_i and "
-    "sigma_i offset and width of row i; r_k distance to the last neighbour on the list; D dimension of the data; q = 1/(1 + a "
-    "d^(2b)) similarity in the layout, a, b its constants; nu* the q at which the effective loss is least; m_neg = "
-    "negative_sample_rate, gamma = repulsion_strength; h the entropy of a Bernoulli variable, h2 in bits."
+    "sigma_i offset and width of row i; r_k distance to the last neighbour on the list; D dimension of the data; q "
+    "= 1/(1 + a d^(2b)) similarity in the layout, a, b its constants; nu* the q at which the effective loss is "
+    "least; m_neg = negative_sample_rate, gamma = repulsion_strength; h the entropy of a Bernoulli variable, h2 in "
+    "bits."
 )
 
 
