@@ -67,7 +67,7 @@ def _degree_lines(graph: Graph) -> list[Line]:
         Line(
             "neighbours a vertex",
             f"{found.n_adjacent.mean():.2f}",
-            f"{found.n_adjacent.min()} to {found.n_adjacent.max()}",
+            f"{found.n_adjacent.min()} to {found.n_adjacent.max()}: lists made symmetric",
         )
     ]
     if found.row_mass is not None and found.row_excess is not None and found.pinned is not None:
@@ -79,9 +79,9 @@ def _degree_lines(graph: Graph) -> list[Line]:
                 f"log2 k = {found.log2_k:.4f}, the target of each row",
             ),
             Line(
-                "largest gap of a pinned row",
+                "largest gap of a row to log2 k",
                 f"{pinned:.1e}",
-                f"under 1e-4; {(~found.pinned).sum()} rows floored or tied may exceed it",
+                f"{(~found.pinned).sum()} rows, tied or with sigma at its floor, cannot reach it",
             ),
         ]
     if found.is_union and found.mean_lower is not None and found.mean_upper is not None and found.log2_k:
@@ -95,7 +95,7 @@ def _degree_lines(graph: Graph) -> list[Line]:
             Line(
                 "mean degree / log2 k",
                 f"{ratio:.3f}",
-                "1.4 to 1.85 usually: log2 k is the lower bound, not the degree",
+                "1.35 to 1.9 usually: log2 k is the lower bound, not the degree",
             ),
             Line("reciprocity of the lists", f"{found.reciprocity:.3f}", "1: mutual neighbours; low: hubs"),
         ]
@@ -132,22 +132,22 @@ def _loss_lines(mu: Graph, descent: Descent, trace: xr.DataTree) -> list[Line]:
         Line(
             "purported BCE (UMAP's paper)",
             f"{last['bce']:.6g}",
-            f"target {levels.purported_target:.6g}; constant q {levels.purported_constant:.6g}",
+            f"least possible {levels.purported_target:.6g}; one q for all pairs {levels.purported_constant:.6g}",
         ),
         Line(
             "purported KL = BCE - H",
             f"{last['kl']:.6g}",
-            f"H = {last['entropy']:.6g} is constant; KL - BCE + H <= {residual:.1e}",
+            f"H = {last['entropy']:.6g} is constant; they agree to {residual:.1e}",
         ),
         Line(
             "effective BCE (negative sampling)",
             f"{last['effective_bce']:.6g}",
-            f"target {levels.effective_target:.6g}; start {effective[0]:.6g}",
+            f"least possible {levels.effective_target:.6g}; start {effective[0]:.6g}",
         ),
         Line("effective BCE, last tenth", f"{change:+.1%}", settled),
     ]
     if last["bce"] > levels.purported_constant:
-        lines.append(Line("", "", "worse than a constant q under the loss of UMAP's paper (usual)"))
+        lines.append(Line("", "", "the paper's loss is worse than with one q for all pairs (usual)"))
     if last["n_coincident"]:
         lines.append(Line("coincident pairs", f"{last['n_coincident']}", "their loss is infinite unless p = 1"))
     return lines

@@ -122,7 +122,9 @@ def _log_number(logs: Floats, group: NDArray[np.integer], n: int, alpha: float) 
 def _checked_weights(values: ArrayLike) -> Floats:
     given = np.asarray(values)
     if given.dtype.kind not in "fiub":
-        raise TypeError(f"expected real numbers as weights, got dtype {given.dtype}; make them float")
+        raise TypeError(
+            f"expected real numbers as weights, got dtype {given.dtype}; make them float; for a Graph: row_hill_numbers"
+        )
     if given.ndim != 1:
         raise ValueError(
             f"expected a 1-d array of weights, got shape {given.shape}; give a CSR matrix's data and indptr"
