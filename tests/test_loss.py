@@ -620,6 +620,13 @@ def by_method(method, patch):
 
 
 @pytest.mark.parametrize("method", ["direct", "direct-single", "fourier"])
+def test_by_method__has_a_cloud_in_the_plane_summed_by_that_method(monkeypatch, method):
+    by_method(method, monkeypatch)
+    Y = random_case(n=700)[1]
+    assert sums.pair_sums(Y, ("repulsion", "similarity"), np.ones(len(Y)), UMAP, rtol=1e-6).method == method
+
+
+@pytest.mark.parametrize("method", ["direct", "direct-single", "fourier"])
 @settings(max_examples=25)
 @given(Y=spread_layouts(min_n=520, max_n=700), seed=st.integers(0, 9))
 def test_identity_and_totals__hold_with_any_way_to_sum_over_all_pairs(method, Y, seed):
