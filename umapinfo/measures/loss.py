@@ -245,7 +245,7 @@ class LossObserver:
             "effective_loss": effective.per_vertex.bce,
             "n_coincident": purported.n_coincident,
             "pair_sum_error": pairs.error,
-            "article_cross_entropy": float(parts.edges.attraction.sum()),
+            "article_cross_entropy": float(parts.edges.attraction.sum()) / 2,
             "i_divergence": split.divergence,
             "i_divergence_shape": split.shape,
             "i_divergence_mass": split.mass,

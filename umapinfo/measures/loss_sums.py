@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from umapinfo.core.curve import Curve
-from umapinfo.measures.bernoulli import Floats, Terms
+from umapinfo.measures.bernoulli import Costs, Floats, Terms, add_at_ends, costs_of
 from umapinfo.measures.loss_weights import Convention, LossWeights
 from umapinfo.pairs import Plan, edge_d2, edge_theta, pair_sums
 
@@ -71,13 +71,13 @@ class IDivergence(NamedTuple):
 class Pairs:
     """What all losses of one layout share.
 
-    theta float64[m]: logits on the edges.  sums[potential] float64[n, r]: sum_{j != i} v_jr f(d_ij).
+    costs: of the edges, clipped or not.  sums[potential] float64[n, r]: sum_{j != i} v_jr f(d_ij).
     hidden bool[n]: the vertex has a coincident partner off its edges, whose repulsion is infinite.
     error: estimated relative error of the sums of a vertex, 0 if they are exact.  plan: of the sums, or None.
     """
 
     Y: NDArray[Any]
-    theta: Floats
+    costs: Costs
     sums: dict[str, Floats]
     n_coincident: NDArray[np.int64]
     hidden: NDArray[np.bool_]
@@ -86,9 +86,13 @@ class Pairs:
 
 
 class Parts(NamedTuple):
-    """Of one loss: its terms on the edges; per vertex the finite repulsion off them, and whether it is +inf."""
+    """Of one loss, per vertex: the terms of its edges, each counted whole at both ends; repulsion off the edges.
+
+    apart: the same of the edges whose terms are finite.  off float64[n]: where it is finite; infinite bool[n]: where not.
+    """
 
     edges: Terms
+    apart: Terms
     off: Floats
     infinite: NDArray[np.bool_]
 
@@ -106,10 +110,11 @@ def all_pairs(
     sums = pair_sums(layout, potentials, weights.v, curve, rtol=rtol, plan=plan)
     theta = edge_theta(layout, weights.heads, weights.tails, curve)
     hidden = np.zeros(len(layout), dtype=bool)
-    if curve.c == 0:
-        hidden = sums.n_coincident > _at_ends(weights, np.isinf(theta))
+    if curve.c == 0 and sums.n_coincident.any():
+        hidden = sums.n_coincident > _n_at_ends(weights, np.isinf(theta))
     columns = {name: sums.values[:, place] for place, name in enumerate(potentials)}
-    return Pairs(layout, theta, columns, sums.n_coincident, hidden, sums.error, sums.plan)
+    costs = costs_of(theta, clipped="repulsion_clipped" in potentials)
+    return Pairs(layout, costs, columns, sums.n_coincident, hidden, sums.error, sums.plan)
 
 
 def checked_rows(weights: LossWeights, Y: ArrayLike) -> NDArray[Any]:
@@ -123,27 +128,28 @@ def checked_rows(weights: LossWeights, Y: ArrayLike) -> NDArray[Any]:
     return layout
 
 
-def _at_ends(weights: LossWeights, values: NDArray[Any]) -> Floats:
-    """Per vertex the sum of a value over its edges, float64[n]."""
-    at_heads, at_tails = (np.bincount(e, values, len(weights.u)) for e in (weights.heads, weights.tails))
-    return np.asarray(at_heads + at_tails, dtype=np.float64)
+def _n_at_ends(weights: LossWeights, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """How many of some edges each vertex has, int64[n]."""
+    ends = np.concatenate([weights.heads[chosen], weights.tails[chosen]])
+    return np.bincount(ends, minlength=len(weights.u))
 
 
-def _off_edges(weights: LossWeights, pairs: Pairs, rule: Convention) -> Floats:
-    """Per vertex the repulsion off its edges, sum_j B_ij f(d_ij), where that is finite."""
-    u = weights.u
-    everywhere = (u * pairs.sums[rule.potential][:, : u.shape[1]]).sum(axis=1)
-    on_edges = rule.repulsions(weights.charged, pairs.theta)
-    on_edges[np.isinf(on_edges)] = 0.0  # pair_sums left them out
-    # Where a vertex's sum lies on its edges, the difference is what the sum is known to, which may be under 0.
-    return np.asarray(np.maximum(everywhere - _at_ends(weights, on_edges), 0.0))
+def _at_ends(weights: LossWeights, costs: Costs, rule: Convention, edges: Any = slice(None)) -> tuple[Terms, Floats]:
+    """Per vertex the sums over its edges, or over some, of their terms, and of what u and v charge them, if finite."""
+    targets = weights.clipped_targets if rule.clip else weights.targets
+    out = np.zeros((len(weights.u), 6))
+    some_targets, some_costs = (type(all_of)(*(one[edges] for one in all_of)) for all_of in (targets, costs))
+    ends = weights.heads[edges], weights.tails[edges]
+    add_at_ends(*ends, some_targets, some_costs, weights.charged[edges], rule.clip > 0, out)
+    *terms, charged = np.ascontiguousarray(out.T)
+    return Terms(*terms), charged
 
 
 def _infinite(weights: LossWeights, pairs: Pairs, rule: Convention) -> NDArray[np.bool_]:
     """Whether a vertex has a coincident partner off its edges that costs +inf, B_ij > 0: bool[n]."""
+    if rule.clip or not pairs.hidden.any():
+        return pairs.hidden & False
     own = (weights.u * weights.v).sum(axis=1)  # B_ii = 0: no edges, or no repulsion at all
-    if rule.clip or not own.any():
-        return np.zeros(len(own), dtype=bool)
     infinite: NDArray[np.bool_] = pairs.hidden & (own > 0)
     everyone = np.arange(len(own))
     for i in np.flatnonzero(pairs.hidden & (own == 0)):  # B_ij > 0 if the partner has edges
@@ -154,35 +160,36 @@ def _infinite(weights: LossWeights, pairs: Pairs, rule: Convention) -> NDArray[n
 
 def loss_parts(weights: LossWeights, pairs: Pairs, rule: Convention) -> Parts:
     """What a loss is put together of."""
-    edges = rule.terms(weights.A, weights.B, pairs.theta)
-    return Parts(edges, _off_edges(weights, pairs, rule), _infinite(weights, pairs, rule))
+    edges, charged = _at_ends(weights, pairs.costs, rule)
+    apart, costs, u = edges, pairs.costs, weights.u
+    if not np.isfinite(edges.bce).all():
+        infinite = (np.isinf(costs.pulled) & (weights.A > 0)) | (np.isinf(costs.pushed) & (weights.B > 0))
+        apart, _ = _at_ends(weights, costs, rule, ~infinite)
+    everywhere = (u * pairs.sums[rule.potential][:, : u.shape[1]]).sum(axis=1)
+    # Where a vertex's sum lies on its edges, the difference is what the sum is known to, which may be under 0.
+    return Parts(edges, apart, np.maximum(everywhere - charged, 0.0), _infinite(weights, pairs, rule))
 
 
 def loss_values(weights: LossWeights, pairs: Pairs, parts: Parts, rule: Convention) -> LossValues:
     """Put a loss together: the edges' own terms, the pairs off the edges, the diagonal."""
-    edges, off, diagonal = parts.edges, parts.off / 2, rule.diagonal_loss(weights)
+    edges, apart = (Terms(*(rule.multiplicity / 2 * term for term in terms)) for terms in (parts.edges, parts.apart))
+    off, diagonal = rule.multiplicity / 2 * parts.off, rule.diagonal_loss(weights)
     repelled = np.where(parts.infinite, np.inf, off)
-    kl, entropy, attraction, repulsion = (
-        rule.multiplicity * _at_ends(weights, values) / 2
-        for values in (edges.kl, edges.entropy, edges.attraction, edges.repulsion)
-    )
-    repulsion = repulsion + rule.multiplicity * repelled + diagonal
+    repulsion = edges.repulsion + repelled + diagonal
     per_vertex = Terms(
-        kl=kl + rule.multiplicity * repelled + diagonal,
-        bce=attraction + repulsion,
-        entropy=entropy,
-        attraction=attraction,
+        kl=edges.kl + repelled + diagonal,
+        bce=edges.attraction + repulsion,
+        entropy=edges.entropy,
+        attraction=edges.attraction,
         repulsion=repulsion,
     )
-    finite = np.isfinite(edges.bce)
-    kl_apart, bce_apart, entropy_apart = (rule.multiplicity * values[finite].sum() for values in edges[:3])
-    far = (rule.multiplicity * off + diagonal).sum()
+    far = (off + diagonal).sum()
     return LossValues(
         convention=rule.name,
         **{name: float(values.sum()) for name, values in per_vertex._asdict().items()},
-        kl_apart=float(kl_apart + far),
-        bce_apart=float(bce_apart + far),
-        entropy_apart=float(entropy_apart),
+        kl_apart=float(apart.kl.sum() + far),
+        bce_apart=float(apart.bce.sum() + far),
+        entropy_apart=float(apart.entropy.sum()),
         n_coincident=int(pairs.n_coincident.sum()) // 2,
         pair_sum_error=pairs.error,
         plan=pairs.plan,
@@ -194,7 +201,7 @@ def i_divergence_split(weights: LossWeights, pairs: Pairs, parts: Parts) -> IDiv
     """I(mu || q) as shape + mass, and the complement, from the purported weights and parts (unordered)."""
     mass_p, mass_q = float(weights.A.sum()), float(pairs.sums["similarity"][:, 0].sum() / 2)
     own, own_rest = weights.negative_entropy
-    ratios = own + float(parts.edges.attraction.sum())  # sum mu ln(mu / q)
+    ratios = own + float(parts.edges.attraction.sum()) / 2  # sum mu ln(mu / q)
     with np.errstate(divide="ignore"):
         ratio_of_masses = mass_p * (np.log(mass_p) - np.log(mass_q)) if mass_p > 0 else 0.0
     off = np.where(parts.infinite, np.inf, parts.off).sum() / 2
@@ -202,5 +209,5 @@ def i_divergence_split(weights: LossWeights, pairs: Pairs, parts: Parts) -> IDiv
         divergence=ratios - mass_p + mass_q,
         shape=float(ratios - ratio_of_masses),
         mass=float(ratio_of_masses - mass_p + mass_q),
-        complement=float(off + own_rest + parts.edges.repulsion.sum() + mass_p - mass_q),
+        complement=float(off + own_rest + parts.edges.repulsion.sum() / 2 + mass_p - mass_q),
     )

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import xlog1py, xlogy
 
 from umapinfo.core.graph import Graph
-from umapinfo.measures.bernoulli import Floats, Terms, pair_repulsions, pair_terms
+from umapinfo.measures.bernoulli import Floats, Targets, Terms, pair_terms, targets_of
 from umapinfo.pairs.potentials import CLIP, clipped_surprise
 
 if TYPE_CHECKING:
@@ -44,14 +44,11 @@ class Convention:
         """The terms of listed pairs, each counted once."""
         return pair_terms(A, B, theta, clipped=self.clip > 0)
 
-    def repulsions(self, B: Floats, theta: Floats) -> Floats:
-        """Their repulsions alone."""
-        return pair_repulsions(B, theta, clipped=self.clip > 0)
-
     def diagonal_loss(self, weights: LossWeights) -> Floats:
         """What a vertex's pair with itself costs, q_ii = 1 and target 0: float64[n]; 0 if not counted."""
-        own = (weights.u * weights.v).sum(axis=1)
-        return own * clipped_surprise(0.0) if self.diagonal else np.zeros_like(own)
+        if not self.diagonal:
+            return np.zeros(len(weights.u))
+        return np.asarray((weights.u * weights.v).sum(axis=1) * clipped_surprise(0.0))
 
 
 CONVENTIONS = {
@@ -96,6 +93,16 @@ class LossWeights:
     def charged(self) -> Floats:
         """What u and v charge the edges for repulsion, float64[m]; B is what they have."""
         return np.asarray(np.einsum("er,er->e", self.u[self.heads], self.v[self.tails]))
+
+    @cached_property
+    def targets(self) -> Targets:
+        """The targets of the edges."""
+        return targets_of(self.A, self.B)
+
+    @cached_property
+    def clipped_targets(self) -> Targets:
+        """The same with clipped logarithms."""
+        return targets_of(self.A, self.B, clipped=True)
 
     @cached_property
     def negative_entropy(self) -> tuple[float, float]:

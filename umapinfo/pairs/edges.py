@@ -9,6 +9,7 @@ from umapinfo.core.curve import Curve, checked_curve, logit
 from umapinfo.jit import jit
 from umapinfo.pairs.potentials import real_potential, squared_distance
 from umapinfo.pairs.sums import checked_codes, checked_layout
+from umapinfo.threads import in_parts
 
 
 def edge_d2(Y: ArrayLike, heads: NDArray[np.integer], tails: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -24,8 +25,8 @@ def edge_d2(Y: ArrayLike, heads: NDArray[np.integer], tails: NDArray[np.integer]
     float64[m], squared layout units
         0 for coincident points, which are those nearer than 1e-162 too (the square underflows).
     """
-    out = np.empty(len(heads))
-    fill_d2(checked_layout(Y), heads, tails, out)
+    layout, out = checked_layout(Y), np.empty(len(heads))
+    in_parts(lambda start, stop: fill_d2(layout, heads, tails, start, stop, out), len(heads))
     return out
 
 
@@ -33,8 +34,8 @@ def edge_theta(
     Y: ArrayLike, heads: NDArray[np.integer], tails: NDArray[np.integer], curve: Curve
 ) -> NDArray[np.float64]:
     """Logits theta[e] = -ln(c + a d2[e]^b), float64[m], of `edge_d2`'s pairs; +inf at d2 = 0 if c = 0."""
-    out = edge_d2(Y, heads, tails)
-    replace_by_logits(out, checked_curve(curve))
+    out, checked = edge_d2(Y, heads, tails), checked_curve(curve)
+    in_parts(lambda start, stop: replace_by_logits(out, checked, start, stop), len(out))
     return out
 
 
@@ -58,14 +59,14 @@ def fill_potentials(d2: np.ndarray, codes: np.ndarray, curve: Curve, out: np.nda
 
 
 @jit
-def fill_d2(Y: np.ndarray, heads: np.ndarray, tails: np.ndarray, out: np.ndarray) -> None:
-    """Fill out[e] with the squared distance of heads[e] and tails[e]."""
-    for e in range(out.shape[0]):
+def fill_d2(Y: np.ndarray, heads: np.ndarray, tails: np.ndarray, start: int, stop: int, out: np.ndarray) -> None:
+    """Fill out[e] with the squared distance of heads[e] and tails[e], start <= e < stop."""
+    for e in range(start, stop):
         out[e] = squared_distance(Y, heads[e], tails[e])
 
 
 @jit
-def replace_by_logits(d2: np.ndarray, curve: Curve) -> None:
-    """Put the logit theta of each squared distance in its place."""
-    for e in range(d2.shape[0]):
+def replace_by_logits(d2: np.ndarray, curve: Curve, start: int, stop: int) -> None:
+    """Put the logit theta of each squared distance, start <= e < stop, in its place."""
+    for e in range(start, stop):
         d2[e] = logit(d2[e], curve)

@@ -92,7 +92,8 @@ class Plan:
 
     def inside(self, Y: Floats) -> NDArray[np.bool_]:
         """Which vertices lie in the box, bool[n]."""
-        return np.all(np.abs(Y - self.split.centre) <= self.lengths / 2, axis=1)
+        along = zip(Y.T, self.split.centre, self.lengths, strict=True)
+        return np.logical_and.reduce([np.abs(axis - centre) <= length / 2 for axis, centre, length in along])
 
     def why_not(self, Y: Floats, curve: Curve, moment: int, outside: int) -> str:
         """Why the plan is none for such sums, or for a layout of which many vertices lie outside its box; or ""."""

@@ -8,6 +8,7 @@ help, there is no answer, and the caller sums directly.
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +24,7 @@ from umapinfo.pairs.tiles import tiles_error
 Floats = NDArray[np.float64]
 
 CHECKED, CHECKED_AGAIN = 96, 48  # vertices whose sums are checked, with a new plan and with a kept one
-CHECKED_IN_FLOAT64 = 8  # of the vertices whose float32 sums are checked
+CHECKED_IN_FLOAT64 = 4  # of them: float32 rounding is bounded beforehand, and under rtol (`tiles_error`)
 SAFETY = 2.0
 NOTHING = 1e-13  # of the largest sum: rounding of the transforms
 TRIES = 6
@@ -57,7 +58,7 @@ def fourier_sums(sums: Sums, rtol: float, plan: Plan | None = None, *, budget: f
     And why the plan that was given was not used, or "".  Columns are scaled to a largest weight of 1, so that none
     drowns in another; columns of zeros are left out.
     """
-    scale = np.abs(sums.weights).max(axis=0)
+    scale = np.array([np.abs(column).max() for column in sums.weights.T])
     live = scale > 0
     if not live.any():
         return None, "all weights are 0"
@@ -172,10 +173,10 @@ def bulk_sums(sums: Sums, plan: Plan, quick: bool) -> tuple[Floats, NDArray[np.i
     table, spectra = plan.kernel(tuple(codes.tolist()), moment)
     near = np.zeros((len(Y), len(codes), weights.shape[1], Y.shape[1] ** moment))
     counts = np.zeros(len(Y), dtype=np.int64)
-    with ThreadPoolExecutor(1) as pool:  # the far part keeps one core busy for half of its time
+    with ThreadPoolExecutor(numba.get_num_threads()) as pool:  # the far part keeps one core busy for half of its time
         far = pool.submit(far_sums, Y, weights, plan, spectra, moment)
         if quick:
-            add_near_single(Y, found, codes, weights, curve, table.s0, table.smooth, near, counts)
+            add_near_single(Y, found, codes, weights, curve, table.s0, table.smooth, near, counts, pool)
         else:
             add_near(Y, found, codes, weights, curve, table, moment, near, counts)
         total = far.result() + near

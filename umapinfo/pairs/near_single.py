@@ -5,10 +5,9 @@ set to 0.  The points in reach of a cell are gathered once for all of its points
 LANES interleaved sums, halved at the end: the bits do not depend on the number of threads, nor on a vector's width.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,6 +71,7 @@ def add_near_single(
     smooth: Floats,
     values: Floats,
     n_coincident: NDArray[np.int64],
+    pool: Executor,
 ) -> None:
     """Add what the smooth part lacks to values[n, p, r, 1], and count coincident points; all in the order of the cells.
 
@@ -82,8 +82,7 @@ def add_near_single(
     values[..., 0] -= own[np.newaxis, :, np.newaxis] * weights[:, np.newaxis, :]
     numbers, single = numbers_of(curve), smooth.astype(np.float32)
     task = Task(points, columns, Y, found, codes, curve, numbers, np.float32(s0), single)
-    with ThreadPoolExecutor(numba.get_num_threads()) as pool:
-        list(pool.map(lambda first: add_points(task, values, n_coincident, first), range(0, len(Y), BLOCK)))
+    list(pool.map(lambda first: add_points(task, values, n_coincident, first), range(0, len(Y), BLOCK)))
 
 
 @jit

@@ -66,7 +66,7 @@ def fill_rows(
             s = squared_distance(Y, i, j)
             n_coincident[t] += s == 0.0
             theta = logit(s, curve)
-            reach = s ** (0.5 * moment)
+            reach = 1.0 if moment == 0 else s ** (0.5 * moment)
             for a in range(codes.shape[0]):
                 f = real_potential(codes[a], s, theta, curve)
                 for component in range(values.shape[3]):

@@ -151,14 +151,14 @@ def checked_layout(Y: ArrayLike) -> NDArray[np.float64]:
     layout = numeric("layout Y", Y)
     if layout.ndim != 2 or 0 in layout.shape:
         raise ValueError(f"layout Y: expected shape (n, d), none 0, got {layout.shape}; give a row per vertex")
-    finite = np.isfinite(layout).all(axis=1)
+    finite = np.isfinite(layout)
     if not finite.all():
-        vertex = int(np.argmin(finite))
+        vertex = int(np.argmin(finite.all(axis=1)))
         raise ValueError(
             f"layout Y: expected finite numbers, got {layout[vertex]} at vertex {vertex}; repair or remove it"
         )
     with np.errstate(over="ignore"):
-        extent2 = np.sum((layout.max(axis=0) - layout.min(axis=0)) ** 2)
+        extent2 = sum((axis.max() - axis.min()) ** 2 for axis in layout.T)
     if not np.isfinite(extent2):
         raise ValueError(
             f"layout Y: expected squared distances < 1e308, got |Y| up to {abs(layout).max():.3g}; rescale Y"
@@ -186,9 +186,9 @@ def checked_weights(weights: ArrayLike, n_vertices: int) -> NDArray[np.float64]:
             f"weights: expected shape ({n_vertices},) or ({n_vertices}, r), as the layout has, "
             f"got {np.shape(weights)}; give a row per vertex"
         )
-    finite = np.isfinite(columns).all(axis=1)
+    finite = np.isfinite(columns)
     if not finite.all():
-        vertex = int(np.argmin(finite))
+        vertex = int(np.argmin(finite.all(axis=1)))
         raise ValueError(f"weights: expected finite numbers, got {columns[vertex]} at vertex {vertex}; repair them")
     return columns
 

@@ -57,7 +57,7 @@ def tiles_error(
     """
     if len(layout) < LEAST_POINTS or not np.isin(codes, SINGLE_CODES).all() or not serves(curve):
         return np.inf
-    extent2 = np.sum((layout.max(axis=0) - layout.min(axis=0)) ** 2)
+    extent2 = sum((axis.max() - axis.min()) ** 2 for axis in layout.T)  # numpy is slow along few columns
     sizes = np.abs(weights)
     with np.errstate(over="ignore"):
         exact = np.array_equal(layout.astype(np.float32), layout)
