@@ -145,9 +145,7 @@ def add_at_ends(
 
 
 @jit
-def terms_of_pair(
-    targets: Targets, costs: Costs, clipped: bool, e: int
-) -> tuple[float, float, float, float, float]:
+def terms_of_pair(targets: Targets, costs: Costs, clipped: bool, e: int) -> tuple[float, float, float, float, float]:
     """Kl, bce, entropy, attraction, repulsion of pair e."""
     theta, pulled, pushed = costs.theta[e], costs.pulled[e], costs.pushed[e]
     w, p, rest = parts(targets.A[e], targets.B[e])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from umapinfo.core.curve import Curve
-from umapinfo.measures.bernoulli import Costs, Floats, Terms, add_at_ends, costs_of
+from umapinfo.measures.bernoulli import Costs, Floats, Targets, Terms, add_at_ends, costs_of
 from umapinfo.measures.loss_weights import Convention, LossWeights
 from umapinfo.pairs import Plan, edge_d2, edge_theta, pair_sums
 
@@ -88,7 +88,7 @@ class Pairs:
 class Parts(NamedTuple):
     """Of one loss, per vertex: the terms of its edges, each counted whole at both ends; repulsion off the edges.
 
-    apart: the same of the edges whose terms are finite.  off float64[n]: where it is finite; infinite bool[n]: where not.
+    apart: the same of the edges whose terms are finite.  off float64[n]: where finite; infinite bool[n]: where not.
     """
 
     edges: Terms
@@ -138,7 +138,7 @@ def _at_ends(weights: LossWeights, costs: Costs, rule: Convention, edges: Any = 
     """Per vertex the sums over its edges, or over some, of their terms, and of what u and v charge them, if finite."""
     targets = weights.clipped_targets if rule.clip else weights.targets
     out = np.zeros((len(weights.u), 6))
-    some_targets, some_costs = (type(all_of)(*(one[edges] for one in all_of)) for all_of in (targets, costs))
+    some_targets, some_costs = Targets(*(one[edges] for one in targets)), Costs(*(one[edges] for one in costs))
     ends = weights.heads[edges], weights.tails[edges]
     add_at_ends(*ends, some_targets, some_costs, weights.charged[edges], rule.clip > 0, out)
     *terms, charged = np.ascontiguousarray(out.T)
