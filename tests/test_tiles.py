@@ -8,16 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from umapinfo.core.curve import Curve, fit_curve
+from umapinfo.core.odds import largest_square, numbers_of, serves
 from umapinfo.pairs import pair_sums, sums, tiles
 from umapinfo.pairs.potentials import POTENTIALS, REPULSION, SIMILARITY
 from umapinfo.pairs.single import (
     fill_odds,
     fill_values,
     has_close,
-    largest_square,
-    numbers_of,
     pair_error,
-    serves,
 )
 
 UMAP = fit_curve()

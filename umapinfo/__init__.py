@@ -8,7 +8,7 @@ from umapinfo.core.graph import Graph, Rows, graph_from_csr, prune
 from umapinfo.core.initial import initial_layout
 from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import Neighbors, neighbors, neighbors_from_lists
-from umapinfo.core.schedule import Descent
+from umapinfo.core.settings import Descent
 from umapinfo.embed import embed, resume
 from umapinfo.pairs import PairSums, pair_sums
 from umapinfo.report import summary

@@ -15,7 +15,7 @@ from umapinfo.core.graph import prune
 from umapinfo.core.initial import initial_layout
 from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import neighbors
-from umapinfo.core.schedule import Descent
+from umapinfo.core.settings import Descent
 from umapinfo.measures.binarisation import BinarisationObserver
 from umapinfo.measures.degree import DegreeObserver
 from umapinfo.measures.loss import LossObserver

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from umapinfo.core.graph import Graph, prune
-from umapinfo.core.schedule import Descent
+from umapinfo.core.settings import Descent
 from umapinfo.measures.binarisation import graph_binarisation, layout_binarisation, target_binarisation
 from umapinfo.measures.degree import degree
 from umapinfo.measures.loss import reference_losses

@@ -1,7 +1,8 @@
-"""Work on a range of places, cut into parts that threads take in turn."""
+"""Threads of Python, for kernels that let go of its lock; bits never depend on them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numba
 
@@ -18,3 +19,18 @@ def in_parts(work: Callable[[int, int], None], n: int) -> None:
         return work(0, n)
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:
         list(pool.map(lambda start: work(start, min(start + PART, n)), range(0, n, PART)))
+
+
+def one_ahead(work: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+    """work(item) of each item in turn; the next one is under way in another thread, where there is one to take."""
+    if len(items) == 1 or numba.get_num_threads() == 1:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        coming = None
+        for item in items:
+            done, coming = coming, pool.submit(work, item)
+            if done is not None:
+                yield done.result()
+        if coming is not None:
+            yield coming.result()

@@ -1,46 +1,27 @@
-"""The descent: list an epoch's updates, apply them, yield what happened.
+"""The descent: epoch after epoch, list what is due, apply it, yield what happened.
 
-    list_updates   (schedule, streams) -> updates, in order of application        chance, no geometry
-    apply_updates  (updates, curve, alpha) -> the layout, moved                   geometry, no chance
-
-An attraction of head i and tail j moves both by alpha times the clipped force, a repulsion the head alone (and the
-tail with push_tail).  With Delta = y_i - y_j, s = |Delta|^2 and u = a s^b:
-
-    attraction of i   -2 (u b / s) / (1 + c + u) Delta                       = -d/dy_i softplus(-theta)
-    repulsion of i     2 gamma b / (0.001 + s) * r / (1 + c + u) Delta       = -d/dy_i gamma softplus(theta), but for
-    0.001,
-                       r = u / (c + u), which is 1 for UMAP's c = 0
-
-each coordinate of the force clipped to +-4 before alpha.  The 0.001 and the clip belong to no loss.  A self-draw or a
-coincident
-pair moves nothing.  Distances are float32, forces float64, positions float32: umap-learn 0.5.12's arithmetic
-(layouts.py) without its fastmath.
+    list_part      (calendar, streams) -> a part's updates             chance, no geometry    umapinfo.core.lists
+    apply_epoch    (updates, forces, alpha) -> the layout, moved       geometry, no chance    umapinfo.core.sequential,
+                                                                                              umapinfo.core.blocked
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from umapinfo.core import blocked, sequential
+from umapinfo.core.calendar import due_times, new_calendar, parts_of, schedule, turned
 from umapinfo.core.checks import check_finite
+from umapinfo.core.counts import Counts, zero_counts
 from umapinfo.core.curve import Curve, checked_curve
+from umapinfo.core.forces import EVERY_TAIL, NO_TAIL, PULLED_TAIL, at_rates, motion_of
 from umapinfo.core.graph import Graph
-from umapinfo.core.schedule import (
-    ATTRACTION,
-    UPDATE,
-    Descent,
-    due_times,
-    list_updates,
-    schedule,
-    update_buffer,
-)
+from umapinfo.core.lists import UPDATE, list_updates
+from umapinfo.core.settings import Descent
 from umapinfo.core.streams import initial_streams
-from umapinfo.jit import jit
-
-CLIP = 4.0
-SOFTENING = 0.001
 
 
 @dataclass
@@ -61,19 +42,6 @@ class State:
     def copy(self) -> "State":
         """A checkpoint."""
         return State(self.Y.copy(), self.epoch, self.streams.copy())
-
-
-class Counts(NamedTuple):
-    """What happened to each vertex in one epoch, int64[n] each.
-
-    An attraction counts for head and tail, a repulsion for its head (and its tail with push_tail: a self-draw then
-    counts twice at its vertex).  Self-draws and coincident pairs are scheduled, not realised: they move nothing.
-    """
-
-    attractions_scheduled: NDArray[np.int64]
-    attractions_realised: NDArray[np.int64]
-    repulsions_scheduled: NDArray[np.int64]
-    repulsions_realised: NDArray[np.int64]
 
 
 @dataclass
@@ -121,11 +89,6 @@ def initial_state(graph: Graph, descent: Descent, Y0: Any) -> State:
     return State(start, 0, initial_streams(descent.streams, descent.seed, start))
 
 
-def zero_counts(n: int) -> Counts:
-    """Counts of an epoch in which nothing happened."""
-    return Counts(*(np.zeros(n, np.int64) for _ in range(4)))
-
-
 def epochs(
     graph: Graph, curve: Curve, descent: Descent, state: State, *, keep_updates: Collection[int] = ()
 ) -> Iterator[Epoch]:
@@ -162,8 +125,7 @@ def epochs(
             f"state: expected {graph.n_vertices} vertices and {n_streams} streams, got {len(state.Y)} and "
             f"{len(state.streams)}; make it with initial_state(graph, descent, Y0)"
         )
-    n_epochs, plan = descent.epochs_for(graph.n_vertices), schedule(graph, descent)
-    due, buffer = due_times(plan, state.epoch), update_buffer(descent)
+    n_epochs, move = descent.epochs_for(graph.n_vertices), mover(graph, curve, descent, state)
     counts, before = zero_counts(graph.n_vertices), state.copy()
     while state.epoch < n_epochs:
         number = state.epoch + 1
@@ -171,29 +133,37 @@ def epochs(
         before.Y[:], before.streams[:] = state.Y, state.streams
         for count in counts:
             count[:] = 0
-        kept: list[tuple[Any, Any]] = []
         try:
-            for updates in list_updates(plan, due, number, descent, state.streams, graph.n_vertices, buffer):
-                delta = np.empty((len(updates), state.Y.shape[1]), np.float32) if number in keep_updates else None
-                apply_updates(
-                    updates,
-                    state.Y,
-                    curve,
-                    alpha,
-                    descent.repulsion_strength,
-                    descent.push_tail,
-                    counts,
-                    delta,
-                )
-                if delta is not None:
-                    kept.append((updates.copy(), delta))
+            updates, delta = move(number, alpha, counts, number in keep_updates)
             state.epoch = number
         except BaseException:
             if state.epoch != number:  # cut off inside the epoch: back to the last whole one
                 state.Y[:], state.streams[:] = before.Y, before.streams
             raise
         views = _read_only(state.Y), _read_only(before.Y), Counts(*map(_read_only, counts))
-        yield Epoch(number, alpha, *views, *_joined(kept, number in keep_updates, state.Y.shape[1]))
+        yield Epoch(number, alpha, *views, updates, delta)
+
+
+def mover(graph: Graph, curve: Curve, descent: Descent, state: State) -> Callable[..., Any]:
+    """What moves a state on by an epoch: move(number, alpha, counts, keep) -> (updates, delta) or (None, None)."""
+    plan, seed, n_blocks = schedule(graph, descent), np.uint64(descent.seed), descent.n_blocks_run
+    due, bounds = due_times(plan, state.epoch), parts_of(plan, graph.n_vertices, descent)
+    book, is_blocked = new_calendar(plan, bounds, state.epoch), descent.order == "blocked"
+    tails = NO_TAIL if is_blocked else EVERY_TAIL if descent.push_tail else PULLED_TAIL
+    still = motion_of(curve, descent.repulsion_strength, tails)
+
+    def move(number: int, alpha: float, counts: Counts, keep: bool) -> tuple[Any, Any]:
+        nonlocal book
+        if number > book.last:
+            book = turned(book, plan, due, bounds)
+        motion = at_rates(still, 2 * alpha if is_blocked else alpha, alpha)
+        if is_blocked:
+            blocked.move_epoch(plan, book, n_blocks, number, seed, state.streams, state.Y, motion, counts)
+        else:
+            sequential.move_epoch(plan, book, number, seed, state.streams, state.Y, motion, counts, None)
+        return None, None
+
+    return move
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
@@ -201,89 +171,3 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def _joined(kept: list[tuple[Any, Any]], wanted: bool, dimension: int) -> tuple[Any, Any]:
-    """The blocks' updates and differences as two arrays, or (None, None)."""
-    if not wanted:
-        return None, None
-    empty = (np.zeros(0, UPDATE), np.zeros((0, dimension), np.float32))
-    blocks = [empty, *kept]
-    return np.concatenate([block[0] for block in blocks]), np.concatenate([block[1] for block in blocks])
-
-
-@jit
-def apply_updates(
-    updates: NDArray[np.void],
-    Y: NDArray[np.float32],
-    curve: Curve,
-    alpha: float,
-    gamma: float,
-    push_tail: bool,
-    counts: Counts,
-    delta: NDArray[np.float32] | None,
-) -> None:
-    """Apply updates in order; fill `delta` (an array or None) with the differences before each, add to `counts`."""
-    for t in range(updates.shape[0]):
-        head, tail = updates[t]["head"], updates[t]["tail"]
-        attraction = updates[t]["draw"] == ATTRACTION
-        d2 = squared_distance(Y, head, tail)
-        if delta is not None:
-            for axis in range(Y.shape[1]):
-                delta[t, axis] = Y[head, axis] - Y[tail, axis]
-        moved = bool(d2 > 0.0)
-        if moved and attraction:
-            move(Y, head, tail, attraction_factor(d2, curve), alpha, True)
-        elif moved:
-            move(Y, head, tail, repulsion_factor(d2, curve, gamma), alpha, push_tail)
-        if attraction:
-            count(counts.attractions_scheduled, counts.attractions_realised, head, tail, True, moved)
-        else:
-            count(counts.repulsions_scheduled, counts.repulsions_realised, head, tail, push_tail, moved)
-
-
-@jit
-def squared_distance(Y: NDArray[np.float32], i: int, j: int) -> np.float32:
-    """|y_i - y_j|^2 summed in float32, as umap-learn's rdist."""
-    d2 = np.float32(0.0)
-    for axis in range(Y.shape[1]):
-        difference = Y[i, axis] - Y[j, axis]
-        d2 += difference * difference
-    return d2
-
-
-@jit
-def attraction_factor(d2: np.float32, curve: Curve) -> float:
-    """-2 a b s^(b-1) / (1 + c + a s^b): times Delta, the force of an attraction on its head."""
-    return -2.0 * curve.a * curve.b * pow(d2, curve.b - 1.0) / (1.0 + curve.c + curve.a * pow(d2, curve.b))
-
-
-@jit
-def repulsion_factor(d2: np.float32, curve: Curve, gamma: float) -> float:
-    """2 gamma b / (0.001 + s) r / (1 + c + a s^b), r = a s^b / (c + a s^b): times Delta, the force on its head."""
-    scaled = curve.a * pow(d2, curve.b)
-    factor = 2.0 * gamma * curve.b / ((SOFTENING + d2) * (1.0 + curve.c + scaled))
-    return factor if curve.c == 0.0 else factor * scaled / (curve.c + scaled)
-
-
-@jit
-def move(Y: NDArray[np.float32], head: int, tail: int, factor: float, alpha: float, both: bool) -> None:
-    """Move the head by alpha times the clipped force, and the tail against it if `both`."""
-    for axis in range(Y.shape[1]):
-        force = factor * (Y[head, axis] - Y[tail, axis])
-        step = min(max(force, -CLIP), CLIP) * alpha
-        Y[head, axis] += step
-        if both:
-            Y[tail, axis] -= step
-
-
-@jit
-def count(
-    scheduled: NDArray[np.int64], realised: NDArray[np.int64], head: int, tail: int, both: bool, moved: bool
-) -> None:
-    """Add one update to its head's counts, and to its tail's if `both` ends move."""
-    scheduled[head] += 1
-    realised[head] += moved
-    if both:
-        scheduled[tail] += 1
-        realised[tail] += moved

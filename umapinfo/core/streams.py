@@ -5,8 +5,8 @@ Two kinds of streams:
 - "counter" (the default): vertex = draw(seed, epoch, entry, i), a pure function.  It does not depend on the layout, on
   threads or on the order of updates, and can be recomputed instead of stored.  It is SplitMix64 (Steele, Lea and Flood,
   OOPSLA 2014; mixing constants of Stafford's variant 13) evaluated at a counter: the key mixes seed and epoch, the
-  counter is entry * 2^20 + i + 1.  The upper 53 bits become a vertex by multiplication, so that no vertex is favoured
-  by more than n / 2^53.
+  counter is entry * 2^20 + i // 2 + 1, the low half of the word serves an even i and the high half an odd one.  A half h
+  becomes the vertex h n / 2^32, rounded down, so that no vertex is favoured by more than n / 2^32.
 - "umap": umap-learn's, one Tausworthe state a vertex, seeded from three random integers plus the bits of the vertex's
   first coordinate (0.5.12, layouts.py and utils.py).  For equality with umap-learn.  The first words of all
   vertices share their lowest four bits, so that first draws reach n / gcd(n, 16) vertices.
@@ -21,7 +21,8 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 MIX_2 = np.uint64(0x94D049BB133111EB)
 DRAW_BITS = np.uint64(20)
-TO_UNIT = 2.0**-53
+HALF_BITS = np.uint64(32)
+LOW_HALF = np.uint64(0xFFFFFFFF)
 INT32_MAX = np.iinfo(np.int32).max
 
 
@@ -33,6 +34,11 @@ def mix(z: np.uint64) -> np.uint64:
     return z ^ (z >> np.uint64(31))
 
 
+def mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """`mix` of each number of an array."""
+    return np.asarray(mix.py_func(words))  # type: ignore[attr-defined]
+
+
 @jit
 def epoch_key(seed: np.uint64, epoch: int) -> np.uint64:
     """The key of an epoch's draws (uint64)."""
@@ -42,9 +48,27 @@ def epoch_key(seed: np.uint64, epoch: int) -> np.uint64:
 @jit
 def counter_draw(key: np.uint64, entry: int, i: int, n: int) -> int:
     """The vertex in [0, n) that the i-th negative sample of an entry draws in the epoch with that key."""
-    counter = (np.uint64(entry) << DRAW_BITS) + np.uint64(i) + np.uint64(1)
-    unit = np.float64(mix(key + counter * GOLDEN) >> np.uint64(11)) * TO_UNIT
-    return int(unit * n)
+    pair = vertices_of(word_of(key, entry, i >> 1), n)
+    return int(pair >> HALF_BITS if i & 1 else pair & LOW_HALF)
+
+
+@jit
+def word_of(key: np.uint64, entry: int, i: int) -> np.uint64:
+    """The i-th random word of an entry."""
+    return mix(first_counter(key, entry) + np.uint64(i) * GOLDEN)
+
+
+@jit
+def first_counter(key: np.uint64, entry: int) -> np.uint64:
+    """What is mixed to the first word of an entry; the next ones follow in steps of GOLDEN."""
+    return key + ((np.uint64(entry) << DRAW_BITS) + np.uint64(1)) * GOLDEN
+
+
+@jit
+def vertices_of(word: np.uint64, n: int) -> np.uint64:
+    """The vertices in [0, n) of the halves of a random word, as halves of a word."""
+    low, high = (word & LOW_HALF) * np.uint64(n), (word >> HALF_BITS) * np.uint64(n)
+    return (low >> HALF_BITS) | (high & ~LOW_HALF)
 
 
 @jit

@@ -47,7 +47,7 @@ from scipy.special import expit
 from umapinfo.core.curve import Curve
 from umapinfo.core.descent import Epoch
 from umapinfo.core.graph import Graph
-from umapinfo.core.schedule import Descent
+from umapinfo.core.settings import Descent
 from umapinfo.measures.bernoulli import Floats, pair_terms
 from umapinfo.pairs.edges import edge_theta
 

@@ -63,7 +63,7 @@ from scipy.sparse import csr_matrix
 from umapinfo.core.curve import Curve
 from umapinfo.core.descent import Epoch
 from umapinfo.core.graph import Graph, Rows
-from umapinfo.core.schedule import Descent
+from umapinfo.core.settings import Descent
 
 # A weight of the union comes of three float32 operations on numbers up to 2, each off by at most 2^-24.
 UNION_ROUNDING = 2.0**-22

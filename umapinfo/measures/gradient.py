@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from umapinfo.core.curve import Curve
 from umapinfo.core.graph import Graph
-from umapinfo.core.schedule import Descent
+from umapinfo.core.settings import Descent
 from umapinfo.measures.bernoulli import Floats
 from umapinfo.measures.loss_sums import checked_rows
 from umapinfo.measures.loss_weights import LossWeights, effective_weights, purported_weights

@@ -76,7 +76,7 @@ from umapinfo.pairs.sums import RTOL, checked_rtol
 
 if TYPE_CHECKING:
     from umapinfo.core.descent import Epoch
-    from umapinfo.core.schedule import Descent
+    from umapinfo.core.settings import Descent
 
 __all__ = [
     "CONVENTIONS",

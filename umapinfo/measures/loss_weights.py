@@ -23,7 +23,7 @@ from umapinfo.measures.bernoulli import Floats, Targets, Terms, pair_terms, targ
 from umapinfo.pairs.potentials import CLIP, clipped_surprise
 
 if TYPE_CHECKING:
-    from umapinfo.core.schedule import Descent
+    from umapinfo.core.settings import Descent
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from umapinfo.jit import jit
 
 if TYPE_CHECKING:
     from umapinfo.core.descent import Epoch
-    from umapinfo.core.schedule import Descent
+    from umapinfo.core.settings import Descent
 
 
 class SampledLoss(NamedTuple):

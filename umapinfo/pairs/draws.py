@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from umapinfo.core.streams import TO_UNIT, counter_draw
+from umapinfo.core.streams import word_of
 from umapinfo.jit import jit
 
-UNITS = 2**53
+TO_UNIT = 2.0**-53
 Floats = NDArray[np.float64]
 
 
@@ -54,7 +54,7 @@ def _starts(shares: Floats) -> NDArray[np.int64]:
 @jit
 def unit_draw(key: np.uint64, number: int, i: int) -> float:
     """The i-th number in [0, 1) of a draw, in steps of 2^-53."""
-    return counter_draw(key, number, i, UNITS) * TO_UNIT
+    return np.float64(word_of(key, number, i) >> np.uint64(11)) * TO_UNIT
 
 
 @jit

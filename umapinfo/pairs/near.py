@@ -10,9 +10,9 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from umapinfo.core.bits import bits_of, float_of
 from umapinfo.core.curve import Curve, logit
 from umapinfo.jit import jit, parallel_jit
-from umapinfo.pairs.bits import bits_of, float_of
 from umapinfo.pairs.cells import Cells, fill_ranges
 from umapinfo.pairs.potentials import real_potential, squared_distance
 from umapinfo.pairs.taylor import polynomial

@@ -11,22 +11,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from umapinfo.core.bits import fma
 from umapinfo.core.curve import Curve
+from umapinfo.core.odds import ONE, ZERO, Numbers, numbers_of
 from umapinfo.jit import jit
-from umapinfo.pairs.bits import fma
 from umapinfo.pairs.cells import Cells, fill_ranges
 from umapinfo.pairs.lanes import LANES, dot
 from umapinfo.pairs.potentials import squared_distance
 from umapinfo.pairs.single import (
-    ONE,
     SQUARE,
-    ZERO,
-    Numbers,
     fill_odds,
     fill_squares,
     fill_values,
     has_close,
-    numbers_of,
     replace_close,
 )
 

@@ -5,18 +5,15 @@ from numba import prange
 from numpy.typing import NDArray
 
 from umapinfo.core.curve import Curve, logit
+from umapinfo.core.odds import ONE, ZERO, Numbers, numbers_of
 from umapinfo.jit import parallel_jit
 from umapinfo.pairs.potentials import real_potential, squared_distance
 from umapinfo.pairs.single import (
-    ONE,
     SQUARE,
-    ZERO,
-    Numbers,
     fill_odds,
     fill_squares,
     fill_values,
     has_close,
-    numbers_of,
     replace_close,
 )
 from umapinfo.pairs.tiles import RUN

@@ -15,26 +15,21 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from umapinfo.core.bits import fma
 from umapinfo.core.curve import Curve
+from umapinfo.core.odds import ONE, ZERO, Numbers, largest_square, numbers_of, serves
 from umapinfo.jit import jit
-from umapinfo.pairs.bits import fma
 from umapinfo.pairs.potentials import squared_distance
 from umapinfo.pairs.single import (
     HALF_ULP,
-    ONE,
     SINGLE_CODES,
     SQUARE,
-    ZERO,
-    Numbers,
     fill_odds,
     fill_squares,
     fill_values,
     has_close,
-    largest_square,
-    numbers_of,
     pair_error,
     replace_close,
-    serves,
 )
 
 FOUR = 4

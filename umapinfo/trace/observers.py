@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from umapinfo.core.curve import Curve
 from umapinfo.core.descent import Epoch
 from umapinfo.core.graph import Graph
-from umapinfo.core.schedule import Descent
+from umapinfo.core.settings import Descent
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -10,9 +10,11 @@ import numpy as np
 import xarray as xr
 
 from umapinfo.core.curve import Curve, checked_curve
-from umapinfo.core.descent import Epoch, State, epochs, initial_state, zero_counts
+from umapinfo.core.counts import zero_counts
+from umapinfo.core.descent import Epoch, State, epochs, initial_state
 from umapinfo.core.graph import Graph, kept, prune
-from umapinfo.core.schedule import UPDATE, Descent, count_updates
+from umapinfo.core.lists import UPDATE, count_updates
+from umapinfo.core.settings import Descent
 from umapinfo.progress import Progress
 from umapinfo.trace.opening import open_trace
 from umapinfo.trace.recording import Plan, Recorder, Recording, epoch_numbers

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from umapinfo.core.descent import Epoch, State
-from umapinfo.core.schedule import Descent
+from umapinfo.core.settings import Descent
 from umapinfo.trace.observers import Arrays, Observer
 from umapinfo.trace.table import GIVEN, RUN, Found, Table, put
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from umapinfo.core import LAW
 from umapinfo.core.curve import Curve, checked_curve
 from umapinfo.core.graph import Graph, Rows
-from umapinfo.core.schedule import Descent
+from umapinfo.core.settings import Descent
 from umapinfo.trace.schema import EPOCH, SCHEMA, VARIABLES
 from umapinfo.trace.table import RUN, Column, Columns, keepable
 

@@ -8,6 +8,7 @@ halves the width of a vector.
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -15,6 +16,7 @@ from numba.extending import intrinsic
 FLOAT, INT = ir.FloatType(), ir.IntType(32)
 EXPONENT = -(1 << 23)  # the bits of sign and exponent
 SQRT_HALF = 0x3F3504F3  # the bits of sqrt(1/2)
+NO_BITS = np.int32(0x7F000000)  # the bits of 2^127
 
 
 def _instruction(typed: Callable[..., Any]) -> Any:
@@ -75,6 +77,17 @@ def least_bits(context: Any, low: Any, s: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         bits = builder.bitcast(given[1], INT)
         return builder.select(builder.icmp_signed("<", bits, given[0]), bits, given[0])
+
+    return types.int32(types.int32, types.float32), code
+
+
+@_instruction
+def most_bits(context: Any, high: Any, s: Any) -> Any:
+    """The larger of int32 high and the bits of float32 s >= 0."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        bits = builder.bitcast(given[1], INT)
+        return builder.select(builder.icmp_signed(">", bits, given[0]), bits, given[0])
 
     return types.int32(types.int32, types.float32), code
 

@@ -1,0 +1,88 @@
+"""The blocked order: all vertices move at once, in parallel, with the same bits for any number of threads.
+
+The edges of the graph are dealt, once and at random, to a few blocks, and an epoch takes block after block what is due
+of it.  In a block a vertex sees every other vertex as it was before the block, and only it is written:
+
+    y_i <- y_i + 2 alpha clip(attraction by j, from where i stood before the block)    for each entry (i, j) due, and
+    y_i <- y_i +   alpha clip(repulsion from k, from where i is)                       for each negative sample k of it.
+
+An attraction counts twice in place of moving the tail: the other entry of its edge, (j, i), is due in the same block at
+the same times and moves j by as much the other way.  That an edge moves its ends alike is what matters.  Where it does
+not, as with blocks of vertices one after another, or where an attraction sees its vertex's own moves, attractions push
+whole neighbourhoods about, and the layout ends at losses a tenth higher (`analyses/blocks.py`).
+
+Vertices may be moved in any order and by any thread, negative samples come from counters, the same as in the sequential
+order: bits depend on n_blocks alone.
+"""
+
+from numba import prange
+import numpy as np
+from numpy.typing import NDArray
+
+from umapinfo.core.calendar import Calendar, Schedule
+from umapinfo.core.counts import Counts, count_list
+from umapinfo.core.forces import Motion
+from umapinfo.core.lanes import empty_lanes, enter, longest_first, walk
+from umapinfo.core.lists import empty_lists, fill_list
+from umapinfo.jit import jit, parallel_jit
+
+
+def move_epoch(
+    plan: Schedule,
+    book: Calendar,
+    n_blocks: int,
+    epoch: int,
+    seed: np.uint64,
+    streams: NDArray[np.int64],
+    Y: NDArray[np.float32],
+    motion: Motion,
+    counts: Counts,
+) -> None:
+    """Move Y by an epoch of the calendar, and count it."""
+    n_parts, before = len(book.starts) // n_blocks, Y.copy()
+    for block in range(n_blocks):
+        move_block(plan, book, block * n_parts, n_parts, epoch, seed, streams, before, motion, counts, Y)
+        before[:] = Y
+
+
+@parallel_jit
+def move_block(
+    plan: Schedule,
+    book: Calendar,
+    first: int,
+    n_parts: int,
+    epoch: int,
+    seed: np.uint64,
+    streams: NDArray[np.int64],
+    Y: NDArray[np.float32],
+    motion: Motion,
+    counts: Counts,
+    moved: NDArray[np.float32],
+) -> None:
+    """Move the vertices of a block's parts from where they stand in Y to `moved`."""
+    for part in prange(n_parts):
+        move_part(plan, book, first + part, epoch, seed, streams, Y, motion, counts, moved)
+
+
+@jit
+def move_part(
+    plan: Schedule,
+    book: Calendar,
+    part: int,
+    epoch: int,
+    seed: np.uint64,
+    streams: NDArray[np.int64],
+    Y: NDArray[np.float32],
+    motion: Motion,
+    counts: Counts,
+    moved: NDArray[np.float32],
+) -> None:
+    """Move the vertices of a part."""
+    lists, nothing = empty_lists(book, part, part + 1, epoch), np.empty((0, Y.shape[1]), np.float32)
+    fill_list(plan, book, part, epoch, seed, streams, len(Y), 0, lists)
+    count_list(lists, 0, False, counts)
+    n, order = lists.n_vertices[0], longest_first(lists, 0)
+    lanes = empty_lanes(n, Y.shape[1])
+    for lane in range(n):
+        enter(lanes, lane, lists, 0, order[lane], Y)
+    walk(lanes, n, lists.flat, Y, motion, counts, nothing, moved, 0)

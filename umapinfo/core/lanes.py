@@ -1,0 +1,243 @@
+"""Vertices side by side: each lane goes through the list of one vertex, an update a step, all lanes together.
+
+An update waits for the one before it, which moved the same head: some hundred cycles, in which a processor has room for
+as many updates of other vertices, in vectors.  A repulsion sees the moves of its own lane, an attraction too where tails
+move (motion.tails), else where its lane entered, and both the layout Y as it stands.  Who the lanes are is the matter of
+an order of updates (`sequential`, `blocked`).  The bits of a lane do not depend on the others.
+
+Distances, forces and positions are float32.  A self-draw or a coincident pair moves nothing.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from umapinfo.core.bits import NO_BITS, fma, least_bits, most_bits
+from umapinfo.core.counts import Counts
+from umapinfo.core.forces import CLIP, EVERY_TAIL, NO_TAIL, Motion, exact_factor, factor_of, push_damping
+from umapinfo.core.lists import Lists, tail_of
+from umapinfo.core.odds import ONE, ZERO
+from umapinfo.jit import jit
+
+WIDTH = 16  # lanes are filled up to a multiple of the widest vector
+SQUARE, FACTOR, RATE, PLACE = 0, 1, 2, 3  # rows of the buffers; places of d axes, their differences, where they entered
+
+
+class Lanes(NamedTuple):
+    """The lanes of some vertices, longest list first, and what they hold; one array serves many.
+
+    Attributes
+    ----------
+    vertex : int32[WIDTH * m]
+    start, length : int64[WIDTH * m]
+        Where a lane's list starts in Lists.flat, and its length.
+    named : int32[WIDTH * m]
+        The update of a lane in the step, as in Lists.flat.
+    buffers : float32[3 + 3 d, WIDTH * m]
+    """
+
+    vertex: NDArray[np.int32]
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+    named: NDArray[np.int32]
+    buffers: NDArray[np.float32]
+
+
+@jit
+def empty_lanes(n: int, n_axes: int) -> Lanes:
+    """Lanes for up to n vertices, none there."""
+    width = (n + WIDTH - 1) // WIDTH * WIDTH
+    names = np.zeros(width, np.int32), np.zeros(width, np.int32)
+    places = np.zeros(width, np.int64), np.zeros(width, np.int64)
+    return Lanes(names[0], places[0], places[1], names[1], np.ones((3 + 3 * n_axes, width), np.float32))
+
+
+@jit
+def enter(lanes: Lanes, lane: int, lists: Lists, r: int, v: int, Y: NDArray[np.float32]) -> None:
+    """Put vertex v of row r of lists into a lane, where it stands in Y."""
+    i, start = lists.vertices[r, v], lists.starts[r, v]
+    lanes.vertex[lane], lanes.start[lane], lanes.length[lane] = i, start, lists.starts[r, v + 1] - start
+    for axis in range(Y.shape[1]):
+        lanes.buffers[PLACE + axis, lane] = lanes.buffers[PLACE + 2 * Y.shape[1] + axis, lane] = Y[i, axis]
+
+
+@jit
+def walk(
+    lanes: Lanes,
+    n: int,
+    flat: NDArray[np.int32],
+    Y: NDArray[np.float32],
+    motion: Motion,
+    counts: Counts,
+    delta: NDArray[np.float32],
+    out: NDArray[np.float32],
+    first: int,
+) -> None:
+    """Move the first n lanes through their lists; vertex i ends in out[i - first], the tails that move are in Y.
+
+    delta float32[n_updates, d] is filled with the differences before each update, float32[0, d] is left alone.
+    """
+    vertex, start, length, named, buffers = lanes.vertex, lanes.start, lanes.length, lanes.named, lanes.buffers
+    pulls, pairs = np.empty(n, np.int64), np.zeros((len(vertex), 2), np.float32)
+    n_axes, clip, t = Y.shape[1], np.float32(CLIP), 0
+    base = np.uintp(PLACE + 2 * n_axes if motion.tails == NO_TAIL else PLACE)  # where an attraction is taken from
+    while n > 0:
+        wide = (n + WIDTH - 1) // WIDTH * WIDTH
+        if n_axes == 2:
+            for lane in range(n):
+                listed = flat[np.uintp(start[lane] + t)]
+                named[lane], tail = listed, tail_of(listed)
+                pairs[lane, 0], pairs[lane, 1] = Y[tail, 0], Y[tail, 1]
+            for lane in range(wide):
+                pull, own = named[lane] < 0, named[lane] == vertex[lane]  # own: a self-draw
+                x = buffers[base, lane] if pull else buffers[PLACE, lane]
+                y = buffers[base + np.uintp(1), lane] if pull else buffers[PLACE + 1, lane]
+                x, y = ZERO if own else x - pairs[lane, 0], ZERO if own else y - pairs[lane, 1]
+                buffers[PLACE + 2, lane], buffers[PLACE + 3, lane] = x, y
+                buffers[SQUARE, lane] = fma(y, y, x * x)
+        else:
+            look(start, t, n, wide, flat, vertex, Y, base, named, buffers)
+        if len(delta):
+            keep(start, t, n, n_axes, buffers, delta)
+
+        low, high = least_bits(NO_BITS, ONE), least_bits(NO_BITS, ONE)
+        for lane in range(wide):
+            pull, s = named[lane] < 0, buffers[SQUARE, lane]
+            buffers[FACTOR, lane] = factor_of(motion, pull, s)
+            buffers[RATE, lane] = motion.pull_rate if pull else motion.push_rate
+        for lane in range(wide):  # squares are ordered as their bits are
+            low, high = least_bits(low, buffers[SQUARE, lane]), most_bits(high, buffers[SQUARE, lane])
+        if motion.offset > ZERO:
+            dampen(named, wide, motion, buffers)
+        if low < least_bits(NO_BITS, motion.least) or high > least_bits(NO_BITS, motion.largest):
+            correct(vertex, named, n, n_axes, motion, counts, buffers)
+
+        for axis in range(n_axes):
+            place, gap = np.uintp(PLACE + axis), np.uintp(PLACE + n_axes + axis)
+            for lane in range(wide):
+                moved = min(max(buffers[FACTOR, lane] * buffers[gap, lane], -clip), clip) * buffers[RATE, lane]
+                buffers[gap, lane] = moved
+                buffers[place, lane] += moved
+        if motion.tails != NO_TAIL:
+            n_pulls = 0
+            for lane in range(n):  # a third of the branches would be foretold wrongly
+                pulls[n_pulls] = lane
+                n_pulls += named[lane] < 0 or motion.tails == EVERY_TAIL
+            for k in range(n_pulls):
+                lane = np.uintp(pulls[k])
+                for axis in range(n_axes):
+                    Y[tail_of(named[lane]), np.uintp(axis)] -= buffers[PLACE + n_axes + axis, lane]
+        t += 1
+        while n > 0 and length[n - 1] == t:
+            n -= 1
+            for axis in range(n_axes):
+                out[vertex[n] - first, axis] = buffers[PLACE + axis, n]
+
+
+@jit
+def look(
+    start: NDArray[np.int64],
+    t: int,
+    n: int,
+    wide: int,
+    flat: NDArray[np.int32],
+    vertex: NDArray[np.int32],
+    Y: NDArray[np.float32],
+    base: int,
+    named: NDArray[np.int32],
+    buffers: NDArray[np.float32],
+) -> None:
+    """Fill the updates of step t, their differences and squares, in any number of axes."""
+    n_axes = Y.shape[1]
+    for lane in range(n):
+        named[lane] = flat[np.uintp(start[lane] + t)]
+    for axis in range(n_axes):
+        place, gap = np.uintp(PLACE + axis), np.uintp(PLACE + n_axes + axis)
+        for lane in range(n):
+            buffers[gap, lane] = Y[tail_of(named[lane]), np.uintp(axis)]
+        for lane in range(wide):
+            here = buffers[base + np.uintp(axis), lane] if named[lane] < 0 else buffers[place, lane]
+            difference = ZERO if named[lane] == vertex[lane] else here - buffers[gap, lane]
+            buffers[gap, lane] = difference
+            buffers[SQUARE, lane] = fma(difference, difference, buffers[SQUARE, lane] if axis > 0 else ZERO)
+
+
+@jit
+def keep(
+    start: NDArray[np.int64],
+    t: int,
+    n: int,
+    n_axes: int,
+    buffers: NDArray[np.float32],
+    delta: NDArray[np.float32],
+) -> None:
+    """Write the differences of step t where its updates stand in the lists."""
+    for lane in range(n):
+        for axis in range(n_axes):
+            delta[start[lane] + t, axis] = buffers[PLACE + n_axes + axis, lane]
+
+
+@jit
+def dampen(named: NDArray[np.int32], wide: int, motion: Motion, buffers: NDArray[np.float32]) -> None:
+    """Multiply the factors of repulsions by their damping, where c > 0."""
+    for lane in range(wide):
+        damping = push_damping(motion, buffers[SQUARE, lane])
+        buffers[FACTOR, lane] *= ONE if named[lane] < 0 else damping
+
+
+@jit
+def correct(
+    vertex: NDArray[np.int32],
+    named: NDArray[np.int32],
+    n: int,
+    n_axes: int,
+    motion: Motion,
+    counts: Counts,
+    buffers: NDArray[np.float32],
+) -> None:
+    """Replace the factors of squares that float32 does not serve; where nothing moves, take it off the counts."""
+    for lane in range(n):
+        s = buffers[SQUARE, lane]
+        if motion.least <= s <= motion.largest:
+            continue
+        pull = named[lane] < 0
+        if s > 0:
+            buffers[FACTOR, lane] = exact_factor(motion, pull, s)
+            continue
+        buffers[FACTOR, lane] = 0
+        for axis in range(n_axes):
+            buffers[PLACE + n_axes + axis, lane] = 0
+        count_nothing(vertex[lane], tail_of(named[lane]), pull, motion.tails, counts)
+
+
+@jit
+def count_nothing(i: int, j: int, pull: bool, tails: int, counts: Counts) -> None:
+    """Take an update that moved nothing off the counts of what was realised.
+
+    Where tails do not move, a pull stands for that of the other end of its edge too, which does not move either.
+    """
+    realised = counts.attractions_realised if pull else counts.repulsions_realised
+    realised[i] -= 1
+    if (pull and tails != NO_TAIL) or tails == EVERY_TAIL:
+        realised[j] -= 1
+    elif pull:
+        realised[i] -= 1
+
+
+@jit
+def longest_first(lists: Lists, r: int) -> NDArray[np.int64]:
+    """The vertices of row r of lists, as their places in the row, by the length of their lists."""
+    n, longest = lists.n_vertices[r], 0
+    for v in range(n):
+        longest = max(longest, lists.starts[r, v + 1] - lists.starts[r, v])
+    first, order = np.zeros(longest + 2, np.int64), np.empty(n, np.int64)
+    for v in range(n):
+        first[longest - (lists.starts[r, v + 1] - lists.starts[r, v]) + 1] += 1
+    for shorter in range(1, longest + 2):
+        first[shorter] += first[shorter - 1]
+    for v in range(n):
+        shorter = longest - (lists.starts[r, v + 1] - lists.starts[r, v])
+        order[first[shorter]] = v
+        first[shorter] += 1
+    return order

@@ -1,0 +1,190 @@
+"""Lists of updates: who moves towards or away from whom in an epoch.  Chance, no geometry.
+
+What is due in a part of the vertices (a slice of the calendar) becomes a flat list: for each entry that is due its
+tail, as ~tail, for the attraction, then the vertices that its negative samples draw.  `UPDATE` records say the same in
+full.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from umapinfo.core.calendar import PART, Calendar, Schedule, draw_counts, due_times, schedule
+from umapinfo.core.graph import Graph
+from umapinfo.core.settings import Descent
+from umapinfo.core.streams import GOLDEN, HALF_BITS, LOW_HALF, epoch_key, first_counter, mix, tausworthe_draw, vertices_of
+from umapinfo.jit import jit
+
+UPDATE = np.dtype([("head", np.int32), ("tail", np.int32), ("entry", np.int32), ("draw", np.int32)])
+PAIRS = 4  # words that are written for any entry: the draws of most
+SPARE = 16  # places of `flat` after each part, which hold nothing: at least 2 PAIRS may be written, all of them read
+ATTRACTION = -1  # the value of "draw" that marks an attraction; 0, 1, ... number an entry's negative samples
+
+
+class Lists(NamedTuple):
+    """Lists of some parts, a row r each: its vertex vertices[r, v] does flat[starts[r, v]:starts[r, v + 1]].
+
+    Attributes
+    ----------
+    n_vertices : int32[n_parts]
+        Vertices of the part that have something to do; only so many places of a row count.
+    vertices : int32[n_parts, PART]
+    pulls : int32[n_parts, PART]
+        How many attractions a vertex's list has.
+    starts : int64[n_parts, PART + 1]
+    flat : int32
+        ~tail of an attraction, or the vertex that a negative sample draws.
+    """
+
+    n_vertices: NDArray[np.int32]
+    vertices: NDArray[np.int32]
+    pulls: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    flat: NDArray[np.int32]
+
+
+@jit
+def tail_of(listed: int) -> np.uintp:
+    """The tail of an update from its place in a flat list."""
+    return np.uintp(listed ^ (listed >> 31))
+
+
+@jit
+def empty_lists(book: Calendar, first: int, end: int, epoch: int) -> Lists:
+    """Lists of the parts `first` to `end` in an epoch of a calendar, with their places and not yet filled."""
+    n_parts, starts = end - first, np.empty((end - first, PART + 1), np.int64)
+    size = 0
+    for r in range(n_parts):
+        starts[r, 0] = size
+        size += book.n_updates[first + r, epoch - book.epoch - 1] + SPARE
+    names = np.empty((n_parts, PART), np.int32), np.empty((n_parts, PART), np.int32)
+    return Lists(np.zeros(n_parts, np.int32), names[0], names[1], starts, np.empty(size, np.int32))
+
+
+@jit
+def fill_list(
+    plan: Schedule,
+    book: Calendar,
+    part: int,
+    epoch: int,
+    seed: np.uint64,
+    streams: NDArray[np.int64],
+    n: int,
+    r: int,
+    lists: Lists,
+) -> None:
+    """Fill row r with a part's list in an epoch; streams int64[0, 3]: counter streams, else umap-learn's."""
+    first, end = book.starts[part, epoch - book.epoch - 1], book.starts[part, epoch - book.epoch]
+    vertices, starts, pulls = lists.vertices[r], lists.starts[r], lists.pulls[r]
+    at, here, since, v = starts[0], -1, first, np.uintp(0)
+    for place in range(first, end):
+        head = plan.heads[np.uintp(book.entries[place])]
+        if head != here:
+            pulls[v] = place - since  # of the vertex before, the first of which is not there
+            v += np.uintp(here >= 0)
+            vertices[v], starts[v] = head, at
+            here, since = head, place
+        at += 1 + book.drawn[place]
+    pulls[v] = end - since
+    lists.n_vertices[r] = v + np.uintp(end > first)
+    starts[lists.n_vertices[r]] = at
+    flat = lists.flat[starts[0] : at + SPARE]
+    if len(streams) == 0:
+        fill_counter_draws(plan, book, first, end, epoch_key(seed, epoch), n, flat)
+    else:
+        fill_tausworthe_draws(plan, book, first, end, streams, n, flat)
+    at = 0
+    for place in range(first, end):
+        flat[at] = ~plan.tails[book.entries[place]]
+        at += 1 + book.drawn[place]
+
+
+@jit
+def fill_counter_draws(
+    plan: Schedule, book: Calendar, first: int, end: int, key: np.uint64, n: int, flat: NDArray[np.int32]
+) -> None:
+    """Fill the draws of counter streams, two to a word.
+
+    Words are mixed in loops of their own, which LLVM writes in vectors, and PAIRS of them are written and read for each
+    entry, needed or not: how many are needed, a processor cannot foretell.
+    """
+    words, w = np.empty((len(flat) + end - first) // 2 + PAIRS, np.uint64), np.uintp(0)
+    for place in range(first, end):
+        counter, n_words = first_counter(key, plan.entries[book.entries[place]]), (book.drawn[place] + 1) >> 1
+        for k in range(PAIRS):
+            words[w + np.uintp(k)] = counter + np.uint64(k) * GOLDEN
+        for k in range(PAIRS, n_words):
+            words[w + np.uintp(k)] = counter + np.uint64(k) * GOLDEN
+        w += np.uintp(n_words)
+    for k in range(w):
+        words[k] = mix(words[k])
+    for k in range(w):
+        words[k] = vertices_of(words[k], n)
+    at, w = np.uintp(1), np.uintp(0)
+    for place in range(first, end):
+        n_words = (book.drawn[place] + 1) >> 1
+        for k in range(PAIRS):
+            put_pair(flat, at + np.uintp(2 * k), words[w + np.uintp(k)])
+        for k in range(PAIRS, n_words):
+            put_pair(flat, at + np.uintp(2 * k), words[w + np.uintp(k)])
+        at += np.uintp(1 + book.drawn[place])
+        w += np.uintp(n_words)
+
+
+@jit
+def put_pair(flat: NDArray[np.int32], at: int, pair: np.uint64) -> None:
+    """Write the two vertices of a word."""
+    flat[at], flat[at + np.uintp(1)] = np.int32(pair & LOW_HALF), np.int32(pair >> HALF_BITS)
+
+
+@jit
+def fill_tausworthe_draws(
+    plan: Schedule, book: Calendar, first: int, end: int, streams: NDArray[np.int64], n: int, flat: NDArray[np.int32]
+) -> None:
+    """Fill the draws of umap-learn's streams, which move on."""
+    at = 0
+    for place in range(first, end):
+        state = streams[plan.heads[book.entries[place]]]
+        for i in range(book.drawn[place]):
+            flat[at + 1 + i] = tausworthe_draw(state, n)
+        at += 1 + book.drawn[place]
+
+
+@jit
+def write_updates(plan: Schedule, book: Calendar, part: int, epoch: int, flat: NDArray[np.int32]) -> NDArray[np.void]:
+    """The records of a part's list."""
+    updates, at = np.empty(len(flat), UPDATE), 0
+    for place in range(book.starts[part, epoch - book.epoch - 1], book.starts[part, epoch - book.epoch]):
+        entry = book.entries[place]
+        for draw in range(-1, book.drawn[place]):
+            updates[at]["head"] = plan.heads[entry]
+            updates[at]["tail"] = tail_of(flat[at])
+            updates[at]["entry"] = plan.entries[entry]
+            updates[at]["draw"] = draw
+            at += 1
+    return updates
+
+
+def list_updates(
+    plan: Schedule, book: Calendar, epoch: int, descent: Descent, streams: NDArray[np.int64], n: int
+) -> Iterator[NDArray[np.void]]:
+    """The updates of an epoch in order of application, part by part, as records.
+
+    Which vertices move in an epoch follows from schedule and streams alone.
+    """
+    seed = np.uint64(descent.seed)
+    for part in range(len(book.starts)):
+        lists = empty_lists(book, part, part + 1, epoch)
+        fill_list(plan, book, part, epoch, seed, streams, n, 0, lists)
+        yield write_updates(plan, book, part, epoch, lists.flat)
+
+
+def count_updates(graph: Graph, descent: Descent, epoch: int) -> int:
+    """How many updates epoch `epoch` of a run on a pruned graph lists: known before the run, as chance has no part."""
+    if epoch == 0:
+        return 0
+    plan, draws = schedule(graph, descent), np.empty(graph.n_entries, np.int32)
+    draw_counts(plan, due_times(plan, epoch - 1), np.uintp(0), float(epoch - 1), draws)
+    return int((draws + 1).sum())
