@@ -41,7 +41,7 @@ from umapinfo import (
     neighbors,
     prune,
 )
-from umapinfo.core.descent import CLIP, attraction_factor, repulsion_factor
+from umapinfo.core.forces import CLIP, attraction_factor, repulsion_factor
 from umapinfo.datasets import load
 from umapinfo.measures import effective_gradient, effective_loss, purported_gradient, purported_loss, reference_losses
 from umapinfo.plot import PALETTE

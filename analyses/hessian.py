@@ -34,7 +34,7 @@ from umapinfo import (
     neighbors,
     prune,
 )
-from umapinfo.core.descent import CLIP, attraction_factor, repulsion_factor
+from umapinfo.core.forces import CLIP, attraction_factor, repulsion_factor
 from umapinfo.datasets import load
 from umapinfo.measures import purported_gradient, purported_loss
 from umapinfo.plot import PALETTE

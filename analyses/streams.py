@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from umapinfo import Descent, epochs, initial_state
-from umapinfo.core.schedule import ATTRACTION, due_times, list_updates, schedule, update_buffer
+from umapinfo.core.lists import ATTRACTION, run_updates
 from umapinfo.core.streams import counter_draw, epoch_key, initial_streams, tausworthe_draw
 from umapinfo.plot import PALETTE
 
@@ -73,12 +73,9 @@ def draws_of(given: Problem, kind: str, n_seeds: int) -> dict[str, Any]:
 def unevenness(given: Problem, kind: str, seed: int) -> dict[str, float]:
     """Variance over mean of the negative samples per vertex, in epochs and in the run; no geometry is needed."""
     n, descent = len(given.X), Descent(n_epochs=given.n_epochs, streams=kind, seed=seed)
-    plan, states = schedule(given.mu, descent), initial_streams(kind, seed, given.start)
-    due, buffer, total, found = due_times(plan, 0), update_buffer(descent), np.zeros(n), {}
-    for epoch in range(1, given.n_epochs + 1):
-        counts = np.zeros(n)
-        for updates in list_updates(plan, due, epoch, descent, states, n, buffer):
-            counts += np.bincount(updates["tail"][updates["draw"] != ATTRACTION], minlength=n)
+    states, total, found = initial_streams(kind, seed, given.start), np.zeros(n), {}
+    for epoch, updates in enumerate(run_updates(given.mu, descent, states), start=1):
+        counts = np.bincount(updates["tail"][updates["draw"] != ATTRACTION], minlength=n)
         total += counts
         if epoch in EPOCHS:
             found[str(epoch)] = counts.var() / counts.mean()

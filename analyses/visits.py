@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from umapinfo import Descent, epochs, initial_state
-from umapinfo.core.schedule import ATTRACTION
+from umapinfo.core.lists import ATTRACTION
 from umapinfo.plot import PALETTE
 
 DATA = ("ring", "digits")

@@ -14,7 +14,7 @@ from umapinfo.core.curve import Curve, fit_curve
 from umapinfo.core.graph import graph_from_csr, prune
 from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import neighbors
-from umapinfo.core.schedule import Descent
+from umapinfo.core.settings import Descent
 from umapinfo.datasets import load
 from umapinfo.measures.binarisation import (
     BinarisationObserver,

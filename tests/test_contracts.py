@@ -16,7 +16,7 @@ from umapinfo.core.descent import Counts, Epoch, epochs, initial_state
 from umapinfo.core.graph import Graph, Rows, prune
 from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import neighbors
-from umapinfo.core.schedule import Descent
+from umapinfo.core.settings import Descent
 from umapinfo.measures import binarisation, degree, gradient, loss, perplexity
 from umapinfo.pairs import POTENTIALS, pair_sums
 

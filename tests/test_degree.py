@@ -13,7 +13,7 @@ from umapinfo.core.descent import epochs, initial_state
 from umapinfo.core.graph import Rows, csr_graph, graph_from_csr, prune
 from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import neighbors, neighbors_from_lists
-from umapinfo.core.schedule import Descent
+from umapinfo.core.settings import Descent
 from umapinfo.datasets import load
 from umapinfo.measures.degree import DegreeObserver, degree
 

@@ -10,13 +10,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from strategies import curves, embedded_graphs, layouts
+from umapinfo.core.schedule import UPDATE, Descent, Due, Schedule, list_updates, update_buffer
 
 from umapinfo.core import LAW
 from umapinfo.core import descent as descent_module
 from umapinfo.core.curve import Curve, fit_curve
 from umapinfo.core.descent import Counts, State, apply_updates, epochs, initial_state, zero_counts
 from umapinfo.core.graph import graph_from_csr, prune
-from umapinfo.core.schedule import UPDATE, Descent, Due, Schedule, list_updates, update_buffer
 from umapinfo.core.streams import tausworthe_states
 
 UMAP = fit_curve()

@@ -10,7 +10,7 @@ from strategies import curves, symmetric_graphs
 from umapinfo.core.curve import Curve
 from umapinfo.core.descent import epochs, initial_state
 from umapinfo.core.graph import graph_from_csr
-from umapinfo.core.schedule import Descent
+from umapinfo.core.settings import Descent
 from umapinfo.measures.gradient import purported_gradient
 
 H = 1e-30  # complex step: its square is nothing beside 1

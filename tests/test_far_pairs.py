@@ -10,7 +10,7 @@ from strategies import symmetric_graphs
 
 from umapinfo.core.curve import Curve
 from umapinfo.core.graph import csr_graph
-from umapinfo.core.schedule import Descent
+from umapinfo.core.settings import Descent
 from umapinfo.measures import effective_loss, i_divergence, purported_loss
 
 CURVE = Curve(1.577, 0.895)

@@ -8,9 +8,10 @@ from scipy.sparse import csr_matrix, random_array
 from strategies import curves, embedded_graphs
 
 from umapinfo.core.curve import Curve, fit_curve
-from umapinfo.core.descent import CLIP, SOFTENING, State, attraction_factor, epochs, initial_state, repulsion_factor
+from umapinfo.core.descent import State, epochs, initial_state
+from umapinfo.core.forces import CLIP, SOFTENING, attraction_factor, repulsion_factor
 from umapinfo.core.graph import graph_from_csr
-from umapinfo.core.schedule import Descent
+from umapinfo.core.settings import Descent
 from umapinfo.measures.gradient import effective_gradient, purported_gradient
 from umapinfo.measures.loss import effective_loss, purported_loss
 from umapinfo.pairs import pair_sums

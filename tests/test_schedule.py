@@ -10,11 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from strategies import symmetric_graphs
-
-from umapinfo import datasets
-from umapinfo.core.graph import graph_from_csr, prune
-from umapinfo.core.membership import fuzzy_graph
-from umapinfo.core.neighbors import neighbors
 from umapinfo.core.schedule import (
     ATTRACTION,
     UPDATE,
@@ -25,6 +20,11 @@ from umapinfo.core.schedule import (
     schedule,
     update_buffer,
 )
+
+from umapinfo import datasets
+from umapinfo.core.graph import graph_from_csr, prune
+from umapinfo.core.membership import fuzzy_graph
+from umapinfo.core.neighbors import neighbors
 from umapinfo.core.streams import counter_draw, epoch_key, initial_streams
 
 RATES = st.sampled_from([0.0, 0.3, 1.0, 5.0, 7.5])

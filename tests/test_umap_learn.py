@@ -20,6 +20,7 @@ import pytest
 import reference as ref
 from numpy.typing import NDArray
 from sklearn.manifold import trustworthiness
+from umapinfo.core.schedule import Descent, Due, Schedule, due_times, list_updates, schedule, update_buffer
 
 from umapinfo import datasets
 from umapinfo.core.curve import Curve, fit_curve
@@ -28,7 +29,6 @@ from umapinfo.core.graph import Graph, prune
 from umapinfo.core.initial import initial_layout
 from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import neighbors
-from umapinfo.core.schedule import Descent, Due, Schedule, due_times, list_updates, schedule, update_buffer
 from umapinfo.core.streams import tausworthe_draw
 
 pytest.importorskip("umap", reason="umap-learn is not installed")

@@ -15,15 +15,15 @@ Vertices may be moved in any order and by any thread, negative samples come from
 order: bits depend on n_blocks alone.
 """
 
-from numba import prange
 import numpy as np
+from numba import prange
 from numpy.typing import NDArray
 
 from umapinfo.core.calendar import Calendar, Schedule
 from umapinfo.core.counts import Counts, count_list
 from umapinfo.core.forces import Motion
 from umapinfo.core.lanes import empty_lanes, enter, longest_first, walk
-from umapinfo.core.lists import empty_lists, fill_list
+from umapinfo.core.lists import Kept, Lists, list_part, records
 from umapinfo.jit import jit, parallel_jit
 
 
@@ -37,11 +37,19 @@ def move_epoch(
     Y: NDArray[np.float32],
     motion: Motion,
     counts: Counts,
+    kept: list[Kept] | None,
 ) -> None:
-    """Move Y by an epoch of the calendar, and count it."""
+    """Move Y by an epoch of the calendar, count it, and append its records and differences to `kept`, if not None."""
     n_parts, before = len(book.starts) // n_blocks, Y.copy()
-    for block in range(n_blocks):
-        move_block(plan, book, block * n_parts, n_parts, epoch, seed, streams, before, motion, counts, Y)
+    for first in range(0, n_blocks * n_parts, n_parts):
+        if kept is None:
+            move_block(plan, book, first, n_parts, epoch, seed, streams, before, motion, counts, Y)
+        else:
+            for part in range(first, first + n_parts):
+                lists = list_part(plan, book, part, epoch, seed, streams, len(Y))
+                delta = np.empty((len(lists.flat), Y.shape[1]), np.float32)
+                move_part(lists, before, motion, counts, delta, Y)
+                kept.extend(records(plan, book, part, epoch, lists, delta))
         before[:] = Y
 
 
@@ -60,12 +68,12 @@ def move_block(
     moved: NDArray[np.float32],
 ) -> None:
     """Move the vertices of a block's parts from where they stand in Y to `moved`."""
-    for part in prange(n_parts):
-        move_part(plan, book, first + part, epoch, seed, streams, Y, motion, counts, moved)
+    for part in prange(first, first + n_parts):
+        list_and_move(plan, book, part, epoch, seed, streams, Y, motion, counts, moved)
 
 
 @jit
-def move_part(
+def list_and_move(
     plan: Schedule,
     book: Calendar,
     part: int,
@@ -77,12 +85,24 @@ def move_part(
     counts: Counts,
     moved: NDArray[np.float32],
 ) -> None:
-    """Move the vertices of a part."""
-    lists, nothing = empty_lists(book, part, part + 1, epoch), np.empty((0, Y.shape[1]), np.float32)
-    fill_list(plan, book, part, epoch, seed, streams, len(Y), 0, lists)
+    """Move the vertices of a part, and keep nothing."""
+    lists = list_part(plan, book, part, epoch, seed, streams, len(Y))
+    move_part(lists, Y, motion, counts, np.empty((0, Y.shape[1]), np.float32), moved)
+
+
+@jit
+def move_part(
+    lists: Lists,
+    Y: NDArray[np.float32],
+    motion: Motion,
+    counts: Counts,
+    delta: NDArray[np.float32],
+    moved: NDArray[np.float32],
+) -> None:
+    """Move the vertices of a part's list from where they stand in Y to `moved`."""
     count_list(lists, 0, False, counts)
     n, order = lists.n_vertices[0], longest_first(lists, 0)
     lanes = empty_lanes(n, Y.shape[1])
     for lane in range(n):
         enter(lanes, lane, lists, 0, order[lane], Y)
-    walk(lanes, n, lists.flat, Y, motion, counts, nothing, moved, 0)
+    walk(lanes, n, lists.flat, Y, motion, counts, delta, moved)

@@ -1,8 +1,8 @@
 """The descent: epoch after epoch, list what is due, apply it, yield what happened.
 
-    list_part      (calendar, streams) -> a part's updates             chance, no geometry    umapinfo.core.lists
-    apply_epoch    (updates, forces, alpha) -> the layout, moved       geometry, no chance    umapinfo.core.sequential,
-                                                                                              umapinfo.core.blocked
+list_part      (calendar, streams) -> a part's updates             chance, no geometry    umapinfo.core.lists
+apply_epoch    (updates, forces, alpha) -> the layout, moved       geometry, no chance    umapinfo.core.sequential,
+                                                                                          umapinfo.core.blocked
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -19,7 +19,7 @@ from umapinfo.core.counts import Counts, zero_counts
 from umapinfo.core.curve import Curve, checked_curve
 from umapinfo.core.forces import EVERY_TAIL, NO_TAIL, PULLED_TAIL, at_rates, motion_of
 from umapinfo.core.graph import Graph
-from umapinfo.core.lists import UPDATE, list_updates
+from umapinfo.core.lists import UPDATE, Kept
 from umapinfo.core.settings import Descent
 from umapinfo.core.streams import initial_streams
 
@@ -151,17 +151,19 @@ def mover(graph: Graph, curve: Curve, descent: Descent, state: State) -> Callabl
     book, is_blocked = new_calendar(plan, bounds, state.epoch), descent.order == "blocked"
     tails = NO_TAIL if is_blocked else EVERY_TAIL if descent.push_tail else PULLED_TAIL
     still = motion_of(curve, descent.repulsion_strength, tails)
+    nothing: Kept = np.zeros(0, UPDATE), np.zeros((0, state.Y.shape[1]), np.float32)
 
     def move(number: int, alpha: float, counts: Counts, keep: bool) -> tuple[Any, Any]:
         nonlocal book
         if number > book.last:
             book = turned(book, plan, due, bounds)
         motion = at_rates(still, 2 * alpha if is_blocked else alpha, alpha)
+        kept: list[Kept] | None = [nothing] if keep else None
         if is_blocked:
-            blocked.move_epoch(plan, book, n_blocks, number, seed, state.streams, state.Y, motion, counts)
+            blocked.move_epoch(plan, book, n_blocks, number, seed, state.streams, state.Y, motion, counts, kept)
         else:
-            sequential.move_epoch(plan, book, number, seed, state.streams, state.Y, motion, counts, None)
-        return None, None
+            sequential.move_epoch(plan, book, number, seed, state.streams, state.Y, motion, counts, kept)
+        return (None, None) if kept is None else tuple(map(np.concatenate, zip(*kept, strict=True)))
 
     return move
 

@@ -72,9 +72,8 @@ def walk(
     counts: Counts,
     delta: NDArray[np.float32],
     out: NDArray[np.float32],
-    first: int,
 ) -> None:
-    """Move the first n lanes through their lists; vertex i ends in out[i - first], the tails that move are in Y.
+    """Move the first n lanes through their lists; vertex i ends in out[i], the tails that move are in Y.
 
     delta float32[n_updates, d] is filled with the differences before each update, float32[0, d] is left alone.
     """
@@ -132,7 +131,7 @@ def walk(
         while n > 0 and length[n - 1] == t:
             n -= 1
             for axis in range(n_axes):
-                out[vertex[n] - first, axis] = buffers[PLACE + axis, n]
+                out[vertex[n], axis] = buffers[PLACE + axis, n]
 
 
 @jit

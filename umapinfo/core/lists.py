@@ -11,16 +11,38 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from umapinfo.core.calendar import PART, Calendar, Schedule, draw_counts, due_times, schedule
+from umapinfo.core.calendar import (
+    PART,
+    Calendar,
+    Schedule,
+    draw_counts,
+    due_times,
+    new_calendar,
+    parts_of,
+    schedule,
+    turned,
+)
 from umapinfo.core.graph import Graph
 from umapinfo.core.settings import Descent
-from umapinfo.core.streams import GOLDEN, HALF_BITS, LOW_HALF, epoch_key, first_counter, mix, tausworthe_draw, vertices_of
+from umapinfo.core.streams import (
+    GOLDEN,
+    HALF_BITS,
+    LOW_HALF,
+    epoch_key,
+    first_counter,
+    mix,
+    tausworthe_draw,
+    vertices_of,
+)
 from umapinfo.jit import jit
 
 UPDATE = np.dtype([("head", np.int32), ("tail", np.int32), ("entry", np.int32), ("draw", np.int32)])
 PAIRS = 4  # words that are written for any entry: the draws of most
 SPARE = 16  # places of `flat` after each part, which hold nothing: at least 2 PAIRS may be written, all of them read
 ATTRACTION = -1  # the value of "draw" that marks an attraction; 0, 1, ... number an entry's negative samples
+
+
+Kept = tuple[NDArray[np.void], NDArray[np.float32]]  # records, and differences float32[n_updates, d] before each
 
 
 class Lists(NamedTuple):
@@ -167,18 +189,43 @@ def write_updates(plan: Schedule, book: Calendar, part: int, epoch: int, flat: N
     return updates
 
 
-def list_updates(
-    plan: Schedule, book: Calendar, epoch: int, descent: Descent, streams: NDArray[np.int64], n: int
-) -> Iterator[NDArray[np.void]]:
-    """The updates of an epoch in order of application, part by part, as records.
+@jit
+def list_part(
+    plan: Schedule, book: Calendar, part: int, epoch: int, seed: np.uint64, streams: NDArray[np.int64], n: int
+) -> Lists:
+    """The list of one part in an epoch of a calendar, as row 0."""
+    lists = empty_lists(book, part, part + 1, epoch)
+    fill_list(plan, book, part, epoch, seed, streams, n, 0, lists)
+    return lists
 
-    Which vertices move in an epoch follows from schedule and streams alone.
+
+def records(
+    plan: Schedule, book: Calendar, first: int, epoch: int, lists: Lists, delta: NDArray[np.float32]
+) -> Iterator[Kept]:
+    """The records of lists of the parts from `first` on, part by part, and the differences that stand with them."""
+    for r, n in enumerate(lists.n_vertices):
+        span = slice(lists.starts[r, 0], lists.starts[r, n])
+        yield write_updates(plan, book, first + r, epoch, lists.flat[span]), delta[span]
+
+
+def run_updates(
+    graph: Graph, descent: Descent, streams: NDArray[np.int64], after: int = 0
+) -> Iterator[NDArray[np.void]]:
+    """The records of each epoch after `after` of a run on a pruned graph, in order of application; streams move on.
+
+    Which vertices move in an epoch follows from schedule and streams alone: no layout is needed.
     """
-    seed = np.uint64(descent.seed)
-    for part in range(len(book.starts)):
-        lists = empty_lists(book, part, part + 1, epoch)
-        fill_list(plan, book, part, epoch, seed, streams, n, 0, lists)
-        yield write_updates(plan, book, part, epoch, lists.flat)
+    n, plan = graph.n_vertices, schedule(graph, descent)
+    due, bounds = due_times(plan, after), parts_of(plan, graph.n_vertices, descent)
+    book = new_calendar(plan, bounds, after)
+    for epoch in range(after + 1, descent.epochs_for(n) + 1):
+        if epoch > book.last:
+            book = turned(book, plan, due, bounds)
+        listed = [np.zeros(0, UPDATE)]
+        for part in range(len(book.starts)):
+            lists = list_part(plan, book, part, epoch, np.uint64(descent.seed), streams, n)
+            listed += [updates for updates, _ in records(plan, book, part, epoch, lists, np.empty(0, np.float32))]
+        yield np.concatenate(listed)
 
 
 def count_updates(graph: Graph, descent: Descent, epoch: int) -> int:

@@ -8,8 +8,6 @@ of one vertex after another.  So each vertex of a part has a *layer*, after the 
 wait for, and the lanes are the vertices of a layer.  One thread applies the updates; another one lists the next ones.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +15,7 @@ from umapinfo.core.calendar import Calendar, Schedule
 from umapinfo.core.counts import Counts, count_list
 from umapinfo.core.forces import EVERY_TAIL, Motion
 from umapinfo.core.lanes import empty_lanes, enter, longest_first, walk
-from umapinfo.core.lists import Lists, empty_lists, fill_list, tail_of
+from umapinfo.core.lists import Kept, Lists, empty_lists, fill_list, records, tail_of
 from umapinfo.jit import jit
 from umapinfo.threads import one_ahead
 
@@ -33,23 +31,21 @@ def move_epoch(
     Y: NDArray[np.float32],
     motion: Motion,
     counts: Counts,
-    delta: list[Any] | None,
+    kept: list[Kept] | None,
 ) -> None:
-    """Move Y by an epoch of the calendar, count it and, if asked, append the differences before its updates."""
+    """Move Y by an epoch of the calendar, count it, and append its records and differences to `kept`, if not None."""
     n, n_parts = len(Y), len(book.starts)
     every_tail, marks, mark = motion.tails == EVERY_TAIL, np.zeros((2, n), np.int32), np.zeros(1, np.int32)
 
-    def listed(first: int) -> tuple[Lists, NDArray[np.int32]]:
-        return list_layers(
-            plan, book, first, min(first + AT_A_TIME, n_parts), epoch, seed, streams, n, every_tail, marks, mark
-        )
+    def listed(first: int) -> tuple[int, Lists, NDArray[np.int32]]:
+        end = min(first + AT_A_TIME, n_parts)
+        return first, *list_layers(plan, book, first, end, epoch, seed, streams, n, every_tail, marks, mark)
 
-    for lists, layers in one_ahead(listed, range(0, n_parts, AT_A_TIME)):
-        n_kept = 0 if delta is None else len(lists.flat)
-        kept = np.empty((n_kept, Y.shape[1]), np.float32)
-        apply_layers(lists, layers, Y, motion, counts, kept)
-        if delta is not None:
-            delta.append(kept)
+    for first, lists, layers in one_ahead(listed, range(0, n_parts, AT_A_TIME)):
+        delta = np.empty((0 if kept is None else len(lists.flat), Y.shape[1]), np.float32)
+        apply_layers(lists, layers, Y, motion, counts, delta)
+        if kept is not None:
+            kept.extend(records(plan, book, first, epoch, lists, delta))
 
 
 @jit
@@ -95,7 +91,7 @@ def apply_layers(
                 if layers[r, v] == layer:
                     enter(lanes, size, lists, r, v, Y)
                     size += 1
-            walk(lanes, size, lists.flat, Y, motion, counts, delta, Y, 0)
+            walk(lanes, size, lists.flat, Y, motion, counts, delta, Y)
             n_left -= size
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from umapinfo.core.curve import Curve, checked_curve
 from umapinfo.core.counts import zero_counts
+from umapinfo.core.curve import Curve, checked_curve
 from umapinfo.core.descent import Epoch, State, epochs, initial_state
 from umapinfo.core.graph import Graph, kept, prune
 from umapinfo.core.lists import UPDATE, count_updates
