@@ -1,7 +1,7 @@
 """Threads of Python, for kernels that let go of its lock; bits never depend on them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numba
@@ -27,7 +27,7 @@ def one_ahead(work: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]
         yield from map(work, items)
         return
     with ThreadPoolExecutor(1) as pool:
-        coming = None
+        coming: Future[Any] | None = None
         for item in items:
             done, coming = coming, pool.submit(work, item)
             if done is not None:

@@ -11,7 +11,8 @@ What is due is listed some epochs ahead: part by part (a *part* is a range of ve
 cache), within a part epoch by epoch, in order of entries.
 """
 
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -47,7 +48,7 @@ class Due(NamedTuple):
 
 
 class Calendar(NamedTuple):
-    """What is due in some epochs after `epoch`: of part r in epoch `epoch` + 1 + t places starts[r, t] to starts[r, t + 1].
+    """What is due in some epochs: of part r in epoch `epoch` + 1 + t the places starts[r, t] to starts[r, t + 1].
 
     Attributes
     ----------
@@ -84,7 +85,8 @@ def schedule(graph: Graph, descent: Descent) -> Schedule:
     if descent.n_blocks_run == 1:
         return plan
     order = np.argsort(blocks_of(plan.heads, plan.tails, descent.n_blocks_run), kind="stable")
-    return Schedule(*(values[order] for values in plan))
+    ordered: list[Any] = [values[order] for values in plan]
+    return Schedule(*ordered)
 
 
 def blocks_of(heads: NDArray[np.int32], tails: NDArray[np.int32], n_blocks: int) -> NDArray[np.uint32]:
@@ -98,9 +100,7 @@ def parts_of(plan: Schedule, n: int, descent: Descent) -> NDArray[np.int64]:
     """Where the entries of each part begin, and the end: of each block its ranges of PART of the n vertices."""
     n_blocks, firsts = descent.n_blocks_run, np.arange(0, n, PART)
     starts = np.searchsorted(blocks_of(plan.heads, plan.tails, n_blocks), np.arange(n_blocks + 1))
-    bounds = [
-        start + np.searchsorted(plan.heads[start:end], firsts) for start, end in zip(starts, starts[1:], strict=False)
-    ]
+    bounds = [start + np.searchsorted(plan.heads[start:end], firsts) for start, end in pairwise(starts)]
     return np.append(np.concatenate(bounds), len(plan.heads)).astype(np.int64)
 
 
@@ -138,7 +138,7 @@ def turned(book: Calendar, plan: Schedule, due: Due, bounds: NDArray[np.int64]) 
 def n_negatives(time: float, next_negative: float, per_negative: float) -> int:
     """How many negative samples an entry drawn at umap-learn's epoch `time` draws; none at rate 0."""
     passed = (time - next_negative) / per_negative if per_negative < np.inf else 0.0
-    return np.int32(max(passed, 0.0))
+    return np.int32(max(passed, 0.0))  # type: ignore[return-value]
 
 
 @jit
@@ -175,8 +175,8 @@ def fill_part(plan: Schedule, due: Due, first: int, end: int, book: Calendar, r:
 
 
 @jit
-def draw_counts(plan: Schedule, due: Due, first: int, time: float, draws: NDArray[np.int32]) -> None:
-    """How many negatives entry first + k draws at umap-learn's epoch `time`, or -1 if it is not due; due times move on."""
+def draw_counts(plan: Schedule, due: Due, first: np.uintp, time: float, draws: NDArray[np.int32]) -> None:
+    """How many negatives entry first + k draws at umap-learn's epoch `time`, -1 if it is not due; due times move on."""
     for k in range(len(draws)):
         e = first + np.uintp(k)
         sample, negative, per_negative = due.sample[e], due.negative[e], plan.per_negative[e]

@@ -163,7 +163,10 @@ def mover(graph: Graph, curve: Curve, descent: Descent, state: State) -> Callabl
             blocked.move_epoch(plan, book, n_blocks, number, seed, state.streams, state.Y, motion, counts, kept)
         else:
             sequential.move_epoch(plan, book, number, seed, state.streams, state.Y, motion, counts, kept)
-        return (None, None) if kept is None else tuple(map(np.concatenate, zip(*kept, strict=True)))
+        if kept is None:
+            return None, None
+        updates, delta = zip(*kept, strict=True)
+        return np.concatenate(updates), np.concatenate(delta)
 
     return move
 

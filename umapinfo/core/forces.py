@@ -1,8 +1,10 @@
-r"""The forces of an update, as factors of Delta = y_i - y_j, s = |Delta|^2, u = a s^b:
+r"""The forces of an update, as factors of the difference of two points.
 
-    attraction of i   -2 (u b / s) / (1 + c + u) Delta                       = -d/dy_i softplus(-theta)
-    repulsion of i     2 gamma b / (0.001 + s) * r / (1 + c + u) Delta       = -d/dy_i gamma softplus(theta), but for 0.001,
-                       r = u / (c + u), which is 1 for UMAP's c = 0
+With Delta = y_i - y_j, s = |Delta|^2 and u = a s^b:
+
+    attraction of i   -2 (u b / s) / (1 + c + u) Delta                      = -d/dy_i softplus(-theta)
+    repulsion of i     2 gamma b / (0.001 + s) * r / (1 + c + u) Delta      = -d/dy_i gamma softplus(theta),
+                       r = u / (c + u), which is 1 for UMAP's c = 0           but for the 0.001
 
 Each coordinate of a force is clipped to +-4.  The 0.001 and the clip belong to no loss.
 

@@ -1,9 +1,9 @@
 """Vertices side by side: each lane goes through the list of one vertex, an update a step, all lanes together.
 
-An update waits for the one before it, which moved the same head: some hundred cycles, in which a processor has room for
-as many updates of other vertices, in vectors.  A repulsion sees the moves of its own lane, an attraction too where tails
-move (motion.tails), else where its lane entered, and both the layout Y as it stands.  Who the lanes are is the matter of
-an order of updates (`sequential`, `blocked`).  The bits of a lane do not depend on the others.
+An update waits for the one before it, which moved the same head: some hundred cycles, in which a processor has room
+for as many updates of other vertices, in vectors.  A repulsion sees the moves of its own lane; an attraction does where
+tails move (motion.tails), else it is taken from where its lane entered.  Both see the layout Y as it stands.  Who the
+lanes are is the matter of an order of updates (`sequential`, `blocked`).  Bits of a lane do not depend on the others.
 
 Distances, forces and positions are float32.  A self-draw or a coincident pair moves nothing.
 """
@@ -124,9 +124,9 @@ def walk(
                 pulls[n_pulls] = lane
                 n_pulls += named[lane] < 0 or motion.tails == EVERY_TAIL
             for k in range(n_pulls):
-                lane = np.uintp(pulls[k])
+                pulled = np.uintp(pulls[k])
                 for axis in range(n_axes):
-                    Y[tail_of(named[lane]), np.uintp(axis)] -= buffers[PLACE + n_axes + axis, lane]
+                    Y[tail_of(named[pulled]), np.uintp(axis)] -= buffers[PLACE + n_axes + axis, pulled]
         t += 1
         while n > 0 and length[n - 1] == t:
             n -= 1
@@ -143,7 +143,7 @@ def look(
     flat: NDArray[np.int32],
     vertex: NDArray[np.int32],
     Y: NDArray[np.float32],
-    base: int,
+    base: np.uintp,
     named: NDArray[np.int32],
     buffers: NDArray[np.float32],
 ) -> None:
@@ -211,7 +211,7 @@ def correct(
 
 
 @jit
-def count_nothing(i: int, j: int, pull: bool, tails: int, counts: Counts) -> None:
+def count_nothing(i: int, j: np.uintp, pull: bool, tails: int, counts: Counts) -> None:
     """Take an update that moved nothing off the counts of what was realised.
 
     Where tails do not move, a pull stands for that of the other end of its edge too, which does not move either.

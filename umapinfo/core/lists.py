@@ -156,7 +156,7 @@ def fill_counter_draws(
 
 
 @jit
-def put_pair(flat: NDArray[np.int32], at: int, pair: np.uint64) -> None:
+def put_pair(flat: NDArray[np.int32], at: np.uintp, pair: np.uint64) -> None:
     """Write the two vertices of a word."""
     flat[at], flat[at + np.uintp(1)] = np.int32(pair & LOW_HALF), np.int32(pair >> HALF_BITS)
 

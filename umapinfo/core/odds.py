@@ -18,7 +18,7 @@ The polynomials themselves are within 4e-9 and, but for the rounding of b / ln 2
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -89,8 +89,8 @@ def largest_square(curve: Curve) -> float:
 
 
 @jit
-def odds_of(numbers: Numbers, s: np.float32) -> tuple[np.float32, np.float32]:
-    """Float32 log2(a s^b) and a s^b of a square."""
+def odds_of(numbers: Any, s: np.float32) -> tuple[np.float32, np.float32]:
+    """Float32 log2(a s^b) and a s^b of a square; numbers: Numbers, or another tuple with its fields."""
     whole = octave(s)
     m = within_octave(s, whole)
     e = as_float(whole)

@@ -3,10 +3,10 @@
 Two kinds of streams:
 
 - "counter" (the default): vertex = draw(seed, epoch, entry, i), a pure function.  It does not depend on the layout, on
-  threads or on the order of updates, and can be recomputed instead of stored.  It is SplitMix64 (Steele, Lea and Flood,
-  OOPSLA 2014; mixing constants of Stafford's variant 13) evaluated at a counter: the key mixes seed and epoch, the
-  counter is entry * 2^20 + i // 2 + 1, the low half of the word serves an even i and the high half an odd one.  A half h
-  becomes the vertex h n / 2^32, rounded down, so that no vertex is favoured by more than n / 2^32.
+  threads or on the order of updates, and can be recomputed instead of stored.  It is SplitMix64 (Steele, Lea and
+  Flood, OOPSLA 2014; mixing constants of Stafford's variant 13) evaluated at a counter: the key mixes seed and epoch,
+  the counter is entry * 2^20 + i // 2 + 1, the low half of the word serves an even i and the high half an odd one.  A
+  half h becomes the vertex h n / 2^32, rounded down: no vertex is favoured by more than n / 2^32.
 - "umap": umap-learn's, one Tausworthe state a vertex, seeded from three random integers plus the bits of the vertex's
   first coordinate (0.5.12, layouts.py and utils.py).  For equality with umap-learn.  The first words of all
   vertices share their lowest four bits, so that first draws reach n / gcd(n, 16) vertices.
