@@ -11,9 +11,10 @@ trustworthiness and recall over runs an ulp apart lie within one standard deviat
 (`compared`), and none scatters detectably more.  The attractions of each vertex stay to the number: the schedule
 reads no geometry.
 
-In the sequential order and in the blocked one; the figure is of the sequential order.  The distance of two layouts is the root mean square over vertices, without
-alignment, over the radius (root mean square distance from the centre) of the unmoved run's layout at that epoch.
-Losses are KL in nats over unordered pairs; neighbours are 15 others, the vertex not counted.
+In the sequential order and in the blocked one; the figure is of the sequential order.  The distance of two layouts is
+the root mean square over vertices, without alignment, over the radius (root mean square distance from the centre) of
+the unmoved run's layout at that epoch.  Losses are KL in nats over unordered pairs; neighbours are 15 others, the
+vertex not counted.
 """
 
 from collections.abc import Mapping

@@ -6,6 +6,7 @@ UMAPINFO_HYPOTHESIS=thorough asks for many, freshly drawn examples; the default 
 import os
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 import reference as ref
@@ -32,3 +33,11 @@ def ring():
     """Toy ring of seed 3 by the twin: points X, directed P and symmetric p (k = 15)."""
     X = ref.ring(3)
     return X, *ref.graph(X, 15)
+
+
+@pytest.fixture
+def n_threads():
+    """A function that sets the number of threads, for the test alone."""
+    before = numba.get_num_threads()
+    yield numba.set_num_threads
+    numba.set_num_threads(before)

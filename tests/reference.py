@@ -305,6 +305,27 @@ def apply_epoch(Y, listed, curve, alpha, gamma=1.0, push_tail=False):
     return np.array(deltas).reshape(len(listed), Y.shape[1])
 
 
+def apply_blocked_epoch(Y, listed, blocks, curve, alpha, gamma=1.0, differences=None):
+    """Move Y by an epoch in blocks, `blocks` that of each update, and return the differences before each update.
+
+    A vertex sees the others as they were before the block.  An attraction moves its head twice as far, from where that
+    was before the block, and its tail not at all; a repulsion moves its head from where it is.  Forces are taken at
+    `differences` instead, if they are given.
+    """
+    deltas = np.zeros((len(listed), Y.shape[1]))
+    for block in sorted(set(blocks)):
+        before = Y.copy()
+        for t, (head, tail, _, draw) in enumerate(listed):
+            if blocks[t] != block:
+                continue
+            here = before[head] if draw < 0 else Y[head]
+            deltas[t] = 0 if head == tail else here - before[tail]
+            delta = deltas[t] if differences is None else np.asarray(differences[t], dtype=np.float64)
+            force = 2 * attraction_force(delta, curve) if draw < 0 else repulsion_force(delta, curve, gamma)
+            Y[head] += alpha * force
+    return deltas
+
+
 def descend(
     mu, curve, Y0, draw, n_epochs, learning_rate=1.0, negative_sample_rate=5.0, gamma=1.0, push_tail=False
 ) -> Iterator[tuple[int, np.ndarray, list[Update], np.ndarray]]:

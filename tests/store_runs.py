@@ -24,7 +24,7 @@ import numpy as np
 
 import umapinfo
 from umapinfo import Curve, Descent, Recording, open_trace, run
-from umapinfo.core import descent as descents
+from umapinfo.core import calendar, sequential
 from umapinfo.core.graph import graph_from_csr
 from umapinfo.measures.binarisation import BinarisationObserver
 from umapinfo.measures.degree import DegreeObserver
@@ -251,18 +251,18 @@ def arm(how, number):
         if last:
             die()
 
-    def listed(plan, due, epoch, *args):
-        yield from listing(plan, due, epoch, *args)
+    def moved(plan, book, epoch, *args):
+        moving(plan, book, epoch, *args)
         if epoch == number:
             die()  # all of the epoch's updates have been applied, and nobody has seen it yet
 
-    listing = descents.list_updates
+    moving = sequential.move_epoch
     if how == "half":
         chunks.open = opened
     elif how in ("written", "replaced"):
         chunks.os = SimpleNamespace(**(vars(os) | {"replace": replaced}))
     elif how == "inside":
-        descents.list_updates = listed
+        sequential.move_epoch = moved
     elif how == "step":
         hooks.append(lambda epoch: die() if epoch == number else None)
     else:  # a part of Store: "publish", "lock"
@@ -356,7 +356,8 @@ def main():
     if len(jobs) == 1:
         do(jobs[0])
         return
-    record("counter", observers=[DegreeObserver(), BinarisationObserver(), *own()])  # kernels without threads
+    calendar.fill_calendar = calendar.fill_calendar.py_func  # its parts in turn: the one kernel here that takes threads
+    record("counter", observers=[DegreeObserver(), BinarisationObserver(), *own()])
     running, codes = {}, [None] * len(jobs)
     for place, job in enumerate(jobs):
         if len(running) == 2:

@@ -3,65 +3,28 @@
 import hashlib
 from itertools import islice
 
+import numba
 import numpy as np
 import pytest
 import reference as ref
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from moves import CURVE, applied, run_through, same_bits, small_case, updates_of, wide_case
 from scipy.sparse import csr_matrix
 from strategies import curves, embedded_graphs, layouts
-from umapinfo.core.schedule import UPDATE, Descent, Due, Schedule, list_updates, update_buffer
 
-from umapinfo.core import LAW
-from umapinfo.core import descent as descent_module
+from umapinfo.core import LAW, sequential
+from umapinfo.core.calendar import Due, Schedule, new_calendar, turned
+from umapinfo.core.counts import Counts, zero_counts
 from umapinfo.core.curve import Curve, fit_curve
-from umapinfo.core.descent import Counts, State, apply_updates, epochs, initial_state, zero_counts
+from umapinfo.core.descent import State, epochs, initial_state
 from umapinfo.core.graph import graph_from_csr, prune
+from umapinfo.core.lists import list_part, records
+from umapinfo.core.settings import Descent
 from umapinfo.core.streams import tausworthe_states
 
 UMAP = fit_curve()
 STREAMS = ["counter", "umap"]
-
-
-def updates_of(*rows):
-    """Updates from tuples (head, tail, entry, draw)."""
-    return np.array(list(rows), dtype=UPDATE)
-
-
-def applied(updates, Y, curve, alpha=1.0, gamma=1.0, push_tail=False):
-    """A moved copy of Y, the counts, and the differences before each update."""
-    moved, counts = np.array(Y, dtype=np.float32, order="C"), zero_counts(len(Y))
-    delta = np.full((len(updates), moved.shape[1]), np.nan, np.float32)
-    apply_updates(updates, moved, Curve(*curve), alpha, gamma, push_tail, counts, delta)
-    return moved, counts, delta
-
-
-def small_case(n_epochs=30, n=60, **settings):
-    """A graph, settings and a start, all multiples of 1/64: the same bits on any machine."""
-    i, j = np.indices((n, n))
-    W = np.triu(((i * j + 3 * (i + j)) % 65) * ((i * i + j * j) % 7 == 1), 1) / 64
-    v = np.arange(n)
-    start = np.column_stack([(37 * v * v + 11 * v) % 640, (v**3 + 53 * v) % 640]) / 64
-    return prune(graph_from_csr(W + W.T), n_epochs), Descent(n_epochs=n_epochs, **settings), start
-
-
-CURVE = Curve(1.5, 0.875)  # near UMAP's own, exact
-
-
-def run_through(mu, descent, start, **options):
-    """The state after the last epoch."""
-    state = initial_state(mu, descent, start)
-    for _ in epochs(mu, CURVE, descent, state, **options):
-        pass
-    return state
-
-
-def same_bits(state, other):
-    return (
-        state.epoch == other.epoch
-        and state.Y.tobytes() == other.Y.tobytes()
-        and state.streams.tobytes() == other.streams.tobytes()
-    )
 
 
 # ---- one move ------------------------------------------------------------------------------------
@@ -82,10 +45,14 @@ def test_a_move__equals_the_twins_to_float32(Y, curve, alpha, gamma, draw, push_
     moved, _, delta = applied(updates_of((head, tail, 0, draw)), Y, curve, alpha, gamma, push_tail)
     twin = Y.astype(np.float64)
     delta_of_twin = ref.apply(twin, (head, tail, 0, draw), curve, alpha, gamma, push_tail)
-    # A position is rounded to float32, half an ulp; d^2 and the difference are, some 2^-24 relative, and the force
-    # feels them at most (2 b + 2) times over, b <= 2, and is at most 4 a coordinate.
+    # A position is rounded to float32, half an ulp.  A force is at most 4 a coordinate, and in units of 2^-24 it has
+    # the relative error 1.8 b + 8 of its factor, c > 0 three more (see forces); that of s, 2 from its differences and
+    # 3 from products and sums in up to three axes, which a factor feels at most b + 1 times over; and one each of the
+    # difference, of both products and of alpha.
+    _, b, c = curve
     rounding = 0.5 * np.spacing(np.abs(twin).max(axis=1, keepdims=True).astype(np.float32))
-    assert (np.abs(moved - twin) <= 1.01 * rounding + 4 * alpha * 2.0**-20).all()
+    relative = (1.8 * b + 8 + 3 * (c > 0) + 5 * (b + 1) + 4) * 2.0**-24
+    assert (np.abs(moved - twin) <= 1.01 * (rounding + 4 * alpha * relative)).all()
     np.testing.assert_allclose(delta[0], delta_of_twin, rtol=2.0**-23, atol=0)
     untouched = np.delete(np.arange(len(Y)), [head, tail])
     np.testing.assert_array_equal(moved[untouched], Y[untouched])
@@ -94,13 +61,15 @@ def test_a_move__equals_the_twins_to_float32(Y, curve, alpha, gamma, draw, push_
 def golden_entries(golden):
     """For each case of entries.npz: the case, and the five updates that its entry lists."""
     cases = golden("entries")
-    descent, n = Descent(n_epochs=2, streams="umap"), cases["before"].shape[1]
+    n = cases["before"].shape[1]
     for case, Y in enumerate(cases["before"]):
         head, tail = cases["head"][case : case + 1], cases["tail"][case : case + 1]
-        plan, due = Schedule(head, tail, np.ones(1), np.full(1, 0.2)), Due(np.ones(1), np.full(1, 0.2))
-        streams = tausworthe_states(Y, cases["rng_state"][case])
-        (updates,) = list_updates(plan, due, 2, descent, streams, n, update_buffer(descent))
-        yield case, updates.copy()
+        plan = Schedule(np.zeros(1, np.int32), head, tail, np.ones(1), np.full(1, 0.2))
+        streams, bounds = tausworthe_states(Y, cases["rng_state"][case]), np.array([0, 1])
+        book = turned(new_calendar(plan, bounds, 1), plan, Due(np.ones(1), np.full(1, 0.2)), bounds)
+        listed = list_part(plan, book, 0, 2, np.uint64(0), streams, n)
+        ((updates, _),) = records(plan, book, 0, 2, listed, np.zeros((len(listed.flat), 2), np.float32))
+        yield case, updates
 
 
 def test_an_entry_with_its_negatives__moves_as_in_umap_learn_at_full_rate(golden):
@@ -268,23 +237,41 @@ def test_epochs_not_kept__have_neither_updates_nor_differences():
 
 
 @pytest.fixture
-def small_blocks(monkeypatch):
-    """Lists of 64 updates at a time, so that an epoch has many blocks."""
-    monkeypatch.setattr(descent_module, "update_buffer", lambda descent: np.zeros(64, UPDATE))
+def one_part_at_a_time(monkeypatch):
+    """Lists of a part at a time, so that an epoch of a wide case has several."""
+    monkeypatch.setattr(sequential, "AT_A_TIME", 1)
 
 
 @pytest.mark.parametrize("streams", STREAMS)
-def test_blocks__change_no_bit_of_the_layout_nor_of_what_is_kept(streams, small_blocks):
-    mu, descent, start = small_case(streams=streams)
-    whole, in_blocks = initial_state(mu, descent, start), initial_state(mu, descent, start)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(descent_module, "update_buffer", update_buffer)
-        expected = [(e.updates, e.delta) for e in epochs(mu, CURVE, descent, whole, keep_updates=range(31))]
-    kept = epochs(mu, CURVE, descent, in_blocks, keep_updates=range(31))
+@pytest.mark.parametrize("push_tail", [False, True])
+def test_parts__are_applied_update_by_update(streams, push_tail):
+    mu, descent, start = wide_case(n_epochs=4, streams=streams, push_tail=push_tail)
+    Y = start.astype(np.float32)
+    for epoch in epochs(mu, CURVE, descent, initial_state(mu, descent, start), keep_updates=range(5)):
+        Y, counts, delta = applied(epoch.updates, Y, CURVE, epoch.alpha, push_tail=push_tail)
+        assert epoch.Y.tobytes() == Y.tobytes()
+        np.testing.assert_array_equal(epoch.delta, delta)
+        np.testing.assert_array_equal(epoch.counts.repulsions_realised, counts.repulsions_realised)
+
+
+@pytest.mark.parametrize("threads", [1, numba.config.NUMBA_NUM_THREADS])
+@pytest.mark.parametrize("at_a_time", [1, 2, 16])
+@pytest.mark.parametrize("streams", STREAMS)
+def test_parts_at_a_time_and_threads__change_no_bit_of_the_layout_nor_of_what_is_kept(
+    streams, at_a_time, threads, n_threads, monkeypatch
+):
+    mu, descent, start = wide_case(streams=streams)
+    n_threads(1)
+    whole, in_parts = initial_state(mu, descent, start), initial_state(mu, descent, start)
+    expected = [(e.updates, e.delta) for e in epochs(mu, CURVE, descent, whole, keep_updates=range(15))]
+    n_threads(threads)
+    monkeypatch.setattr(sequential, "AT_A_TIME", at_a_time)
+    kept = epochs(mu, CURVE, descent, in_parts, keep_updates=range(15))
     for epoch, (updates, delta) in zip(kept, expected, strict=True):
         np.testing.assert_array_equal(epoch.updates, updates)
         np.testing.assert_array_equal(epoch.delta, delta)
-    assert same_bits(in_blocks, whole)
+    assert same_bits(in_parts, whole)
+    assert same_bits(run_through(mu, descent, start), whole)
 
 
 @pytest.mark.parametrize("streams", STREAMS)
@@ -307,34 +294,30 @@ def unbroken(mu, descent, start):
 
 
 @pytest.mark.parametrize("streams", STREAMS)
-@pytest.mark.parametrize("where", ["list_updates", "apply_updates"])
-def test_an_interrupt__leaves_a_whole_epoch_to_go_on_from(streams, where, small_blocks, monkeypatch):
-    mu, descent, start = small_case(streams=streams)
+@pytest.mark.parametrize("threads", [1, numba.config.NUMBA_NUM_THREADS])
+@pytest.mark.parametrize("where", ["list_layers", "apply_layers"])
+def test_an_interrupt__leaves_a_whole_epoch_to_go_on_from(
+    streams, threads, where, n_threads, one_part_at_a_time, monkeypatch
+):
+    n_threads(threads)
+    mu, descent, start = wide_case(streams=streams)
     states, state = unbroken(mu, descent, start), initial_state(mu, descent, start)
-    calls = {"apply_updates": 0}
+    kernel, calls, n_parts = getattr(sequential, where), [], 3
 
-    def interrupted_apply(updates, *rest):
-        calls["apply_updates"] += 1
-        if calls["apply_updates"] == 50:  # some epochs on, between other blocks
-            apply_updates(updates[: len(updates) // 2], *rest)
+    def interrupted(*arguments):
+        calls.append(arguments)
+        done = kernel(*arguments)
+        if len(calls) == 6 * n_parts + 2:  # in epoch 7, between other parts: its streams and its first part have moved
             raise KeyboardInterrupt
-        apply_updates(updates, *rest)
-
-    def interrupted_list(*arguments):
-        for block, updates in enumerate(list_updates(*arguments)):
-            if arguments[2] == 7 and block == 3:  # listed, so that the streams have moved, but not applied
-                raise KeyboardInterrupt
-            yield updates
+        return done
 
     with monkeypatch.context() as patched:
-        patched.setattr(
-            descent_module, where, {"list_updates": interrupted_list, "apply_updates": interrupted_apply}[where]
-        )
+        patched.setattr(sequential, where, interrupted)
         with pytest.raises(KeyboardInterrupt):
             for _ in epochs(mu, CURVE, descent, state):
                 pass
-    assert 2 < state.epoch < 29
-    assert same_bits(state, states[state.epoch])
+    assert state.epoch == 6
+    assert same_bits(state, states[6])
     for _ in epochs(mu, CURVE, descent, state):
         pass
     assert same_bits(state, states[-1])
@@ -364,11 +347,19 @@ def test_a_finished_state__yields_nothing_more():
 # ---- symmetries ----------------------------------------------------------------------------------
 
 
+# lanes.walk and lanes.look sum a square as fma(y, y, x x), in which x and y are not alike
+FUSED = pytest.mark.xfail(reason="the square of a distance rounds x^2 and not y^2 by itself", strict=True)
+
+
 @pytest.mark.parametrize("push_tail", [False, True])
 @pytest.mark.parametrize(
     "transform",
-    [lambda Y: Y * [-1, 1], lambda Y: Y * [1, -1], lambda Y: Y[:, ::-1], lambda Y: Y[:, ::-1] * [-1, 1]],
-    ids=["reflected in x", "reflected in y", "axes swapped", "turned by 90 degrees"],
+    [
+        pytest.param(lambda Y: Y * [-1, 1], id="reflected in x"),
+        pytest.param(lambda Y: Y * [1, -1], id="reflected in y"),
+        pytest.param(lambda Y: Y[:, ::-1], id="axes swapped", marks=FUSED),
+        pytest.param(lambda Y: Y[:, ::-1] * [-1, 1], id="turned by 90 degrees", marks=FUSED),
+    ],
 )
 def test_reflections_and_axis_swaps__commute_with_a_run_bit_for_bit(transform, push_tail):
     # With counter streams; umap-learn's are seeded from the first coordinate of the start.
@@ -396,15 +387,14 @@ def test_rotations__do_not_commute_with_the_descent_because_each_axis_is_clipped
 
 @pytest.mark.parametrize(
     ("streams", "digest"),
-    [("counter", "25c222a23af863f1"), ("umap", "92f2f31ace1e9fee")],
+    [("counter", "09e031aaf14545af"), ("umap", "d5878c64dbdba2d9")],
 )
 def test_a_small_run__has_these_bits(streams, digest):
-    # Everything that goes in is a multiple of 1/64, so that only the descent's own arithmetic counts. Its powers are
-    # of the C library, which may differ by an ulp of float64 between machines; a position, a float32, shows that once
-    # in about 2^28 updates, and there are 2^16 here.
+    # Everything that goes in is a multiple of 1/64, so that only the descent's own arithmetic counts: float32 sums and
+    # products in a fixed order, but for the few squares that are powers of the C library.
     mu, descent, start = small_case(streams=streams)
     found = hashlib.sha256(run_through(mu, descent, start).Y.tobytes()).hexdigest()[:16]
-    assert (found, LAW) == (digest, 1), "bits changed: raise LAW"
+    assert (found, LAW) == (digest, 2), "bits changed: raise LAW"
 
 
 def test_initial_state__copies_the_start_as_it_stands():

@@ -10,14 +10,15 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from strategies import curves, embedded_graphs, logits, probabilities, spread_layouts
-from umapinfo.core.schedule import UPDATE, Descent
 
 from umapinfo import datasets
 from umapinfo.core.curve import Curve, fit_curve
 from umapinfo.core.descent import epochs, initial_state
 from umapinfo.core.graph import graph_from_csr, prune
+from umapinfo.core.lists import UPDATE
 from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import neighbors
+from umapinfo.core.settings import Descent
 from umapinfo.measures import loss_sums
 from umapinfo.measures.bernoulli import Terms, entropy, logs_of, pair_terms
 from umapinfo.measures.loss import (

@@ -1,4 +1,4 @@
-"""The schedule: what is due when, how many negative samples it draws, and lists that do not depend on their blocks."""
+"""The schedule: what is due when, how many negative samples it draws, and lists however far ahead they are made."""
 
 import math
 from itertools import islice
@@ -10,21 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from strategies import symmetric_graphs
-from umapinfo.core.schedule import (
-    ATTRACTION,
-    UPDATE,
-    Descent,
-    due_times,
-    list_updates,
-    most_updates,
-    schedule,
-    update_buffer,
-)
 
 from umapinfo import datasets
+from umapinfo.core import calendar
+from umapinfo.core.calendar import PART, due_times, new_calendar, parts_of, schedule, turned
 from umapinfo.core.graph import graph_from_csr, prune
+from umapinfo.core.lists import ATTRACTION, count_updates, run_updates
 from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import neighbors
+from umapinfo.core.settings import Descent
 from umapinfo.core.streams import counter_draw, epoch_key, initial_streams
 
 RATES = st.sampled_from([0.0, 0.3, 1.0, 5.0, 7.5])
@@ -36,16 +30,14 @@ def start_of(n):
     return np.random.default_rng(n).uniform(0, 10, (n, 2)).astype(np.float32)
 
 
-def lists(mu, descent, *, after=0, buffer=None, streams=None):
-    """The updates of each epoch after `after`, as (blocks, due times then): what the descent applies."""
-    n = mu.n_vertices
-    plan = schedule(mu, descent)
-    due = due_times(plan, after)
-    streams = initial_streams(descent.streams, descent.seed, start_of(n)) if streams is None else streams
-    buffer = update_buffer(descent) if buffer is None else buffer
-    for number in range(after + 1, descent.epochs_for(n) + 1):
-        blocks = [block.copy() for block in list_updates(plan, due, number, descent, streams, n, buffer)]
-        yield np.concatenate([np.zeros(0, UPDATE), *blocks]), due
+def lists(mu, descent, *, after=0):
+    """The updates of each epoch after `after`: what the descent applies."""
+    return run_updates(mu, descent, initial_streams(descent.streams, descent.seed, start_of(mu.n_vertices)), after)
+
+
+def few_epochs_at_a_time(patched, n_listed):
+    """Have the calendar list so many attractions at a time, which is an epoch or a few."""
+    patched.setattr(calendar, "AT_A_TIME", n_listed)
 
 
 def twin_draw(descent, n):
@@ -77,7 +69,7 @@ def test_lists__equal_the_twins_update_by_update_in_every_epoch(p, n_epochs, rat
     descent = Descent(n_epochs=n_epochs, negative_sample_rate=rate, streams=streams, seed=seed)
     mu = prune(graph_from_csr(p), n_epochs)
     expected = ref.updates(mu.to_csr(), n_epochs, twin_draw(descent, mu.n_vertices), rate)
-    for (updates, _), listed in zip(lists(mu, descent), expected, strict=True):
+    for updates, listed in zip(lists(mu, descent), expected, strict=True):
         assert updates.tolist() == listed
 
 
@@ -91,25 +83,34 @@ def test_periods__take_umap_learns_float32_step_to_the_bit(golden):
     assert plan.per_negative.tobytes() == (run["epochs_per_sample"] / rate).tobytes()
 
 
-@given(p=symmetric_graphs(), rate=RATES, streams=st.sampled_from(["counter", "umap"]), spare=st.integers(0, 30))
-def test_lists__are_the_same_for_any_size_of_the_buffer(p, rate, streams, spare):
-    descent = Descent(n_epochs=20, negative_sample_rate=rate, streams=streams)
-    mu = prune(graph_from_csr(p), 20)
-    small = np.zeros(most_updates(descent) + spare, UPDATE)
-    for (updates, due), (in_blocks, due_in_blocks) in zip(
-        lists(mu, descent), lists(mu, descent, buffer=small), strict=True
-    ):
-        np.testing.assert_array_equal(updates, in_blocks)
-        np.testing.assert_array_equal(due, due_in_blocks)
+@given(
+    p=symmetric_graphs(),
+    rate=RATES,
+    streams=st.sampled_from(["counter", "umap"]),
+    n_listed=st.sampled_from([1, 5, 40, 300]),
+)
+def test_lists__are_the_same_for_any_number_of_epochs_listed_ahead(p, rate, streams, n_listed):
+    descent = Descent(n_epochs=40, negative_sample_rate=rate, streams=streams)
+    mu = prune(graph_from_csr(p), 40)
+    expected = list(lists(mu, descent))
+    with pytest.MonkeyPatch.context() as patched:
+        few_epochs_at_a_time(patched, n_listed)
+        for updates, others in zip(lists(mu, descent), expected, strict=True):
+            np.testing.assert_array_equal(updates, others)
 
 
-@given(p=symmetric_graphs(), n_epochs=N_EPOCHS, rate=RATES)
-def test_due_times__rebuilt_for_an_epoch_have_the_bits_of_those_that_ran_up_to_it(p, n_epochs, rate):
+@given(p=symmetric_graphs(), n_epochs=N_EPOCHS, rate=RATES, n_listed=st.sampled_from([1, 5, 40, 10**6]))
+def test_due_times__rebuilt_for_an_epoch_have_the_bits_of_those_that_ran_up_to_it(p, n_epochs, rate, n_listed):
     descent = Descent(n_epochs=n_epochs, negative_sample_rate=rate)
     mu = prune(graph_from_csr(p), n_epochs)
     plan = schedule(mu, descent)
-    for number, (_, due) in enumerate(lists(mu, descent), start=1):
-        rebuilt = due_times(plan, number)
+    with pytest.MonkeyPatch.context() as patched:
+        few_epochs_at_a_time(patched, n_listed)
+        due, bounds = due_times(plan, 0), parts_of(plan, mu.n_vertices, descent)
+        book = new_calendar(plan, bounds, 0)
+    while book.last < n_epochs:
+        book = turned(book, plan, due, bounds)
+        rebuilt = due_times(plan, book.last)
         assert rebuilt.sample.tobytes() == due.sample.tobytes()
         assert rebuilt.negative.tobytes() == due.negative.tobytes()
 
@@ -118,17 +119,47 @@ def test_due_times__rebuilt_for_an_epoch_have_the_bits_of_those_that_ran_up_to_i
 def test_counter_lists__of_an_epoch_need_none_of_the_epochs_before(p, rate, seed):
     descent = Descent(n_epochs=20, negative_sample_rate=rate, seed=seed)
     mu = prune(graph_from_csr(p), 20)
-    *_, (last, _) = lists(mu, descent)
-    ((alone, _),) = lists(mu, descent, after=19)
+    *_, last = lists(mu, descent)
+    (alone,) = lists(mu, descent, after=19)
     np.testing.assert_array_equal(alone, last)
 
 
+@given(p=symmetric_graphs(), rate=st.floats(0, 50), n_blocks=st.sampled_from([1, 3]), n_listed=st.integers(1, 10**4))
+def test_a_calendar__has_room_for_what_is_due_and_a_place_after_it(p, rate, n_blocks, n_listed):
+    descent = Descent(n_epochs=80, negative_sample_rate=rate, order="blocked", n_blocks=n_blocks)
+    mu = prune(graph_from_csr(p), 80)
+    plan = schedule(mu, descent)
+    with pytest.MonkeyPatch.context() as patched:
+        few_epochs_at_a_time(patched, n_listed)
+        due, bounds = due_times(plan, 0), parts_of(plan, mu.n_vertices, descent)
+        book = new_calendar(plan, bounds, 0)
+    while book.last < 80:
+        book = turned(book, plan, due, bounds)
+        ends = np.append(book.starts[1:, 0], len(book.entries))
+        assert (book.starts[:, -1] < ends).all()
+        assert (np.diff(book.starts, axis=1) >= 0).all()
+
+
 @given(p=symmetric_graphs(), rate=st.floats(0, 50))
-def test_most_updates__is_room_enough_for_any_entry_in_any_epoch(p, rate):
+def test_count_updates__is_the_length_of_an_epochs_list(p, rate):
     descent = Descent(n_epochs=40, negative_sample_rate=rate)
     mu = prune(graph_from_csr(p), 40)
-    for updates, _ in lists(mu, descent):
-        assert np.bincount(updates["entry"], minlength=1).max() <= most_updates(descent)
+    found = [len(updates) for updates in lists(mu, descent)]
+    assert [count_updates(mu, descent, number) for number in range(41)] == [0, *found]
+
+
+def test_lists__of_a_graph_of_several_parts_equal_the_twins():
+    n = 2 * PART + 60
+    i = np.arange(n)
+    weight = np.where(i % 3 == 0, 1.0, 0.4)
+    ring = csr_matrix((weight, (i, (i + 7) % n)), shape=(n, n))
+    mu = prune(graph_from_csr(ring + ring.T), 12)
+    for streams in ("counter", "umap"):
+        descent = Descent(n_epochs=12, streams=streams)
+        assert len(parts_of(schedule(mu, descent), n, descent)) == 4
+        expected = ref.updates(mu.to_csr(), 12, twin_draw(descent, n))
+        for updates, listed in zip(lists(mu, descent), expected, strict=True):
+            assert updates.tolist() == listed
 
 
 @pytest.mark.parametrize("rate", [1.0, 2.5])
@@ -151,7 +182,7 @@ def test_entries__are_drawn_as_often_as_their_weight_says(weights, n_epochs):
     star[0, 1:] = star[1:, 0] = weights
     mu = prune(graph_from_csr(star), n_epochs)
     drawn = np.zeros(mu.n_entries, np.int64)
-    for updates, _ in lists(mu, Descent(n_epochs=n_epochs)):
+    for updates in lists(mu, Descent(n_epochs=n_epochs)):
         drawn += np.bincount(updates["entry"][updates["draw"] == ATTRACTION], minlength=mu.n_entries)
     often = (n_epochs - 1) * mu.weight.astype(np.float64) / mu.weight.max()
     # A period is rounded to float32 (6e-8 relative): within that of a whole number either neighbour will do.
@@ -165,7 +196,7 @@ def ring_lists():
     """The ring of seed 3 as it is scheduled for 500 epochs: mu, and numbers of attractions and negatives."""
     mu = prune(fuzzy_graph(neighbors(datasets.load("ring", seed=3).X, 15)), 500)
     found = []
-    for updates, _ in lists(mu, Descent(n_epochs=500)):
+    for updates in lists(mu, Descent(n_epochs=500)):
         n_attractions = int(np.sum(updates["draw"] == ATTRACTION))
         found.append((n_attractions, len(updates) - n_attractions))
     return mu, found
@@ -191,7 +222,7 @@ def test_negatives__number_the_rate_times_the_attractions(rate, n_epochs):
     X = np.random.default_rng(0).normal(size=(60, 3))
     mu = prune(fuzzy_graph(neighbors(X, 10)), n_epochs)
     drawn = np.zeros((2, mu.n_entries))
-    for updates, _ in lists(mu, Descent(n_epochs=n_epochs, negative_sample_rate=rate)):
+    for updates in lists(mu, Descent(n_epochs=n_epochs, negative_sample_rate=rate)):
         for kind, those in enumerate([updates["draw"] == ATTRACTION, updates["draw"] != ATTRACTION]):
             drawn[kind] += np.bincount(updates["entry"][those], minlength=mu.n_entries)
     # The k-th draw is at a time t in [k eps, k eps + 1), and N = int(t rate/eps) - 1 negatives are drawn by then.
@@ -203,7 +234,7 @@ def test_negatives__number_the_rate_times_the_attractions(rate, n_epochs):
 def test_updates__of_an_entry_are_its_attraction_and_then_its_negatives_in_the_order_of_entries():
     X = np.random.default_rng(0).normal(size=(60, 3))
     mu = prune(fuzzy_graph(neighbors(X, 10)), 50)
-    for updates, _ in islice(lists(mu, Descent(n_epochs=50)), 10):
+    for updates in islice(lists(mu, Descent(n_epochs=50)), 10):
         entry, draw = updates["entry"].astype(np.int64), updates["draw"]
         place = np.lexsort((draw, entry))
         np.testing.assert_array_equal(place, np.arange(len(updates)))
@@ -229,7 +260,7 @@ def test_no_epochs__list_nothing():
 
 
 def test_one_epoch__draws_nothing():
-    ((updates, _),) = lists(prune(path_graph(1.0, 0.5), 1), Descent(n_epochs=1))
+    (updates,) = lists(prune(path_graph(1.0, 0.5), 1), Descent(n_epochs=1))
     assert len(updates) == 0
 
 
@@ -237,7 +268,7 @@ def test_ten_epochs__prune_by_the_default_number_and_never_draw_what_is_due_late
     # umap-learn's exception: up to 10 epochs weights over max/500 stay in the graph.
     mu = prune(path_graph(1.0, 0.5, 0.05, 0.001), 10)
     assert sorted(set(mu.weight.tolist())) == pytest.approx([0.05, 0.5, 1.0])
-    drawn = sum(np.bincount(updates["entry"], minlength=6) for updates, _ in lists(mu, Descent(n_epochs=10)))
+    drawn = sum(np.bincount(updates["entry"], minlength=6) for updates in lists(mu, Descent(n_epochs=10)))
     n_attractions = dict(zip(mu.weight.tolist(), drawn, strict=True))
     assert n_attractions[np.float32(0.05)] == 0  # due in epoch 21
     assert n_attractions[np.float32(0.5)] > 0
@@ -245,14 +276,15 @@ def test_ten_epochs__prune_by_the_default_number_and_never_draw_what_is_due_late
 
 def test_rate_zero__draws_no_negatives():
     mu = prune(path_graph(1.0, 0.5), 30)
-    for updates, due in lists(mu, Descent(n_epochs=30, negative_sample_rate=0)):
+    descent = Descent(n_epochs=30, negative_sample_rate=0)
+    for number, updates in enumerate(lists(mu, descent), start=1):
         assert (updates["draw"] == ATTRACTION).all()
-        assert np.isinf(due.negative).all()
+        assert np.isinf(due_times(schedule(mu, descent), number).negative).all()
 
 
 def test_graph_without_edges__lists_nothing_in_every_epoch():
     mu = prune(graph_from_csr(csr_matrix((5, 5))), 20)
-    assert [len(updates) for updates, _ in lists(mu, Descent(n_epochs=20))] == [0] * 20
+    assert [len(updates) for updates in lists(mu, Descent(n_epochs=20))] == [0] * 20
 
 
 def test_settings__of_numpys_types_give_the_bits_of_plain_numbers():
@@ -281,7 +313,11 @@ def test_settings__of_numpys_types_give_the_bits_of_plain_numbers():
         ("negative_sample_rate", 1e6, "finite number in"),
         ("repulsion_strength", -1, "finite number in"),
         ("repulsion_strength", None, "finite number in"),
-        ("order", "blocked", "'sequential'"),
+        ("n_blocks", 0, "whole number in"),
+        ("n_blocks", 1025, "whole number in"),
+        ("n_blocks", 1.5, "whole number in"),
+        ("n_blocks", None, "whole number in"),
+        ("order", "parallel", "'sequential', 'blocked'"),
         ("streams", "mersenne", "'counter', 'umap'"),
     ],
 )

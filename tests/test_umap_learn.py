@@ -18,17 +18,20 @@ import numba
 import numpy as np
 import pytest
 import reference as ref
+from moves import applied
 from numpy.typing import NDArray
 from sklearn.manifold import trustworthiness
-from umapinfo.core.schedule import Descent, Due, Schedule, due_times, list_updates, schedule, update_buffer
 
 from umapinfo import datasets
+from umapinfo.core.calendar import Due, Schedule, due_times, new_calendar, schedule, turned
 from umapinfo.core.curve import Curve, fit_curve
-from umapinfo.core.descent import apply_updates, epochs, initial_state, zero_counts
+from umapinfo.core.descent import epochs, initial_state
 from umapinfo.core.graph import Graph, prune
 from umapinfo.core.initial import initial_layout
+from umapinfo.core.lists import list_part, records, run_updates
 from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import neighbors
+from umapinfo.core.settings import Descent
 from umapinfo.core.streams import tausworthe_draw
 
 pytest.importorskip("umap", reason="umap-learn is not installed")
@@ -155,13 +158,11 @@ def test_a_default_run__draws_what_umap_learn_draws_in_every_epoch(digits):
     streams = initial_state(case.mu, descent, case.start).streams
     due, of_exact, of_shipped = (due_times(plan, 0) for _ in range(3))
     exact_streams, shipped_streams = streams.copy(), streams.copy()
-    buffer, totals, n_other = update_buffer(descent), np.zeros(2, np.int64), np.zeros(N_EPOCHS, np.int64)
-    for number in range(1, N_EPOCHS + 1):
-        before, ours = copies(of_shipped), np.zeros(2, np.int64)
-        negatives_before = due.negative.copy()
-        for block in list_updates(plan, due, number, descent, streams, n, buffer):
-            n_attractions = np.sum(block["draw"] < 0)
-            ours += n_attractions, len(block) - n_attractions
+    totals, n_other = np.zeros(2, np.int64), np.zeros(N_EPOCHS, np.int64)
+    for number, listed in enumerate(run_updates(case.mu, descent, streams), start=1):
+        before, negatives_before, due = copies(of_shipped), due.negative, due_times(plan, number)
+        n_attractions = np.sum(listed["draw"] < 0)
+        ours = np.array([n_attractions, len(listed) - n_attractions])
         umap_epoch(exact, case, nowhere, plan, of_exact, exact_streams, number, 1.0)
         np.testing.assert_array_equal(of_exact, due)
         np.testing.assert_array_equal(exact_streams, streams)
@@ -208,9 +209,11 @@ def moved_apart(case, descent, state, entry, plan, due):
     alone = Schedule(*(values[entry : entry + 1] for values in plan))
     mine, its = (Due(*(times[entry : entry + 1].copy() for times in due)) for _ in range(2))
     ours, theirs, number = state.copy(), state.copy(), state.epoch + 1
-    counts, n = zero_counts(len(state.Y)), len(state.Y)
-    for block in list_updates(alone, mine, number, descent, ours.streams, n, update_buffer(descent)):
-        apply_updates(block, ours.Y, case.curve, 1.0, 1.0, False, counts, None)
+    bounds, seed = np.array([0, 1]), np.uint64(descent.seed)
+    book = turned(new_calendar(alone, bounds, state.epoch), alone, mine, bounds)
+    listed = list_part(alone, book, 0, number, seed, ours.streams, len(ours.Y))
+    ((updates, _),) = records(alone, book, 0, number, listed, np.zeros((len(listed.flat), 2), np.float32))
+    ours.Y, _, _ = applied(updates, ours.Y, case.curve)
     umap_epoch(shipped, case, theirs.Y, alone, its, theirs.streams, number, 1.0)
     np.testing.assert_array_equal(ours.streams, theirs.streams)  # as many negatives, and the same
     return largest(ours.Y, theirs.Y)

@@ -70,8 +70,8 @@ def embed(
     path, labels, attrs, progress
         As for `run`.
     **settings
-        Of `Descent`: n_epochs, learning_rate, negative_sample_rate, repulsion_strength, streams, push_tail, seed (which
-        also seeds neighbours and start).
+        Of `Descent`: n_epochs, learning_rate, negative_sample_rate, repulsion_strength, order, n_blocks, streams,
+        push_tail, seed (which also seeds neighbours and start).
 
     Returns
     -------

@@ -19,7 +19,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from umapinfo.core.calendar import Calendar, Schedule
+from umapinfo.core.calendar import FEW, Calendar, Schedule
 from umapinfo.core.counts import Counts, count_list
 from umapinfo.core.forces import Motion
 from umapinfo.core.lanes import empty_lanes, enter, longest_first, walk
@@ -42,10 +42,13 @@ def move_epoch(
     """Move Y by an epoch of the calendar, count it, and append its records and differences to `kept`, if not None."""
     n_parts, before = len(book.starts) // n_blocks, Y.copy()
     for first in range(0, n_blocks * n_parts, n_parts):
-        if kept is None:
+        if kept is None and len(plan.heads) > FEW:
             move_block(plan, book, first, n_parts, epoch, seed, streams, before, motion, counts, Y)
         else:
             for part in range(first, first + n_parts):
+                if kept is None:
+                    list_and_move(plan, book, part, epoch, seed, streams, before, motion, counts, Y)
+                    continue
                 lists = list_part(plan, book, part, epoch, seed, streams, len(Y))
                 delta = np.empty((len(lists.flat), Y.shape[1]), np.float32)
                 move_part(lists, before, motion, counts, delta, Y)

@@ -24,6 +24,7 @@ from umapinfo.core.streams import mixed
 from umapinfo.jit import jit, parallel_jit
 
 PART = 512  # vertices: the lists of a part stay in the cache
+FEW = 50_000  # entries, for which no threads are started: safe after a fork, and from threads of the caller
 AT_A_TIME = 4_000_000  # attractions listed ahead, 8 bytes each
 
 
@@ -130,7 +131,11 @@ def new_calendar(plan: Schedule, bounds: NDArray[np.int64], epoch: int) -> Calen
 def turned(book: Calendar, plan: Schedule, due: Due, bounds: NDArray[np.int64]) -> Calendar:
     """The calendar of the epochs that follow, in the same memory; due times move on to its end."""
     book = book._replace(epoch=book.last)
-    fill_calendar(plan, due, bounds, book)
+    if len(plan.heads) <= FEW:
+        for r in range(len(book.starts)):
+            fill_part(plan, due, bounds[r], bounds[r + 1], book, r)
+    else:
+        fill_calendar(plan, due, bounds, book)
     return book
 
 

@@ -5,7 +5,8 @@ for as many updates of other vertices, in vectors.  A repulsion sees the moves o
 tails move (motion.tails), else it is taken from where its lane entered.  Both see the layout Y as it stands.  Who the
 lanes are is the matter of an order of updates (`sequential`, `blocked`).  Bits of a lane do not depend on the others.
 
-Distances, forces and positions are float32.  A self-draw or a coincident pair moves nothing.
+Distances are float32, forces float64, positions float32: umap-learn 0.5.12's arithmetic (layouts.py) without its
+fastmath.  A self-draw or a coincident pair moves nothing.
 """
 
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from umapinfo.core.bits import NO_BITS, fma, least_bits, most_bits
+from umapinfo.core.bits import NO_BITS, least_bits, most_bits
 from umapinfo.core.counts import Counts
 from umapinfo.core.forces import CLIP, EVERY_TAIL, NO_TAIL, Motion, exact_factor, factor_of, push_damping
 from umapinfo.core.lists import Lists, tail_of
@@ -21,7 +22,8 @@ from umapinfo.core.odds import ONE, ZERO
 from umapinfo.jit import jit
 
 WIDTH = 16  # lanes are filled up to a multiple of the widest vector
-SQUARE, FACTOR, RATE, PLACE = 0, 1, 2, 3  # rows of the buffers; places of d axes, their differences, where they entered
+SQUARE, PLACE = 0, 1  # rows of the buffers; places of d axes, their differences, where they entered
+FACTOR, MOVE = 0, 1  # rows of the float64 buffers; how far each of d axes moved
 
 
 class Lanes(NamedTuple):
@@ -34,7 +36,8 @@ class Lanes(NamedTuple):
         Where a lane's list starts in Lists.flat, and its length.
     named : int32[WIDTH * m]
         The update of a lane in the step, as in Lists.flat.
-    buffers : float32[3 + 3 d, WIDTH * m]
+    buffers : float32[1 + 3 d, WIDTH * m]
+    doubles : float64[1 + d, WIDTH * m]
     """
 
     vertex: NDArray[np.int32]
@@ -42,6 +45,7 @@ class Lanes(NamedTuple):
     length: NDArray[np.int64]
     named: NDArray[np.int32]
     buffers: NDArray[np.float32]
+    doubles: NDArray[np.float64]
 
 
 @jit
@@ -50,7 +54,8 @@ def empty_lanes(n: int, n_axes: int) -> Lanes:
     width = (n + WIDTH - 1) // WIDTH * WIDTH
     names = np.zeros(width, np.int32), np.zeros(width, np.int32)
     places = np.zeros(width, np.int64), np.zeros(width, np.int64)
-    return Lanes(names[0], places[0], places[1], names[1], np.ones((3 + 3 * n_axes, width), np.float32))
+    buffers, doubles = np.ones((1 + 3 * n_axes, width), np.float32), np.ones((1 + n_axes, width))
+    return Lanes(names[0], places[0], places[1], names[1], buffers, doubles)
 
 
 @jit
@@ -77,9 +82,10 @@ def walk(
 
     delta float32[n_updates, d] is filled with the differences before each update, float32[0, d] is left alone.
     """
-    vertex, start, length, named, buffers = lanes.vertex, lanes.start, lanes.length, lanes.named, lanes.buffers
+    vertex, start, length, named = lanes.vertex, lanes.start, lanes.length, lanes.named
+    buffers, doubles = lanes.buffers, lanes.doubles
     pulls, pairs = np.empty(n, np.int64), np.zeros((len(vertex), 2), np.float32)
-    n_axes, clip, t = Y.shape[1], np.float32(CLIP), 0
+    n_axes, t = Y.shape[1], 0
     base = np.uintp(PLACE + 2 * n_axes if motion.tails == NO_TAIL else PLACE)  # where an attraction is taken from
     while n > 0:
         wide = (n + WIDTH - 1) // WIDTH * WIDTH
@@ -94,7 +100,7 @@ def walk(
                 y = buffers[base + np.uintp(1), lane] if pull else buffers[PLACE + 1, lane]
                 x, y = ZERO if own else x - pairs[lane, 0], ZERO if own else y - pairs[lane, 1]
                 buffers[PLACE + 2, lane], buffers[PLACE + 3, lane] = x, y
-                buffers[SQUARE, lane] = fma(y, y, x * x)
+                buffers[SQUARE, lane] = x * x + y * y
         else:
             look(start, t, n, wide, flat, vertex, Y, base, named, buffers)
         if len(delta):
@@ -103,30 +109,29 @@ def walk(
         low, high = least_bits(NO_BITS, ONE), least_bits(NO_BITS, ONE)
         for lane in range(wide):
             pull, s = named[lane] < 0, buffers[SQUARE, lane]
-            buffers[FACTOR, lane] = factor_of(motion, pull, s)
-            buffers[RATE, lane] = motion.pull_rate if pull else motion.push_rate
+            doubles[FACTOR, lane] = factor_of(motion, pull, s)
         for lane in range(wide):  # squares are ordered as their bits are
             low, high = least_bits(low, buffers[SQUARE, lane]), most_bits(high, buffers[SQUARE, lane])
-        if motion.offset > ZERO:
-            dampen(named, wide, motion, buffers)
+        if motion.c > 0.0:
+            dampen(named, wide, motion, buffers, doubles)
         if low < least_bits(NO_BITS, motion.least) or high > least_bits(NO_BITS, motion.largest):
-            correct(vertex, named, n, n_axes, motion, counts, buffers)
+            correct(vertex, named, n, n_axes, motion, counts, buffers, doubles)
 
         for axis in range(n_axes):
-            place, gap = np.uintp(PLACE + axis), np.uintp(PLACE + n_axes + axis)
+            place, gap, move = np.uintp(PLACE + axis), np.uintp(PLACE + n_axes + axis), np.uintp(MOVE + axis)
             for lane in range(wide):
-                moved = min(max(buffers[FACTOR, lane] * buffers[gap, lane], -clip), clip) * buffers[RATE, lane]
-                buffers[gap, lane] = moved
-                buffers[place, lane] += moved
+                force = min(max(doubles[FACTOR, lane] * buffers[gap, lane], -CLIP), CLIP)
+                doubles[move, lane] = force * (motion.pull_rate if named[lane] < 0 else motion.push_rate)
+                buffers[place, lane] += doubles[move, lane]
         if motion.tails != NO_TAIL:
             n_pulls = 0
-            for lane in range(n):  # a third of the branches would be foretold wrongly
+            for lane in range(n):  # without a branch, which would often be foretold wrongly
                 pulls[n_pulls] = lane
                 n_pulls += named[lane] < 0 or motion.tails == EVERY_TAIL
             for k in range(n_pulls):
                 pulled = np.uintp(pulls[k])
                 for axis in range(n_axes):
-                    Y[tail_of(named[pulled]), np.uintp(axis)] -= buffers[PLACE + n_axes + axis, pulled]
+                    Y[tail_of(named[pulled]), np.uintp(axis)] -= doubles[MOVE + axis, pulled]
         t += 1
         while n > 0 and length[n - 1] == t:
             n -= 1
@@ -159,7 +164,8 @@ def look(
             here = buffers[base + np.uintp(axis), lane] if named[lane] < 0 else buffers[place, lane]
             difference = ZERO if named[lane] == vertex[lane] else here - buffers[gap, lane]
             buffers[gap, lane] = difference
-            buffers[SQUARE, lane] = fma(difference, difference, buffers[SQUARE, lane] if axis > 0 else ZERO)
+            square = difference * difference
+            buffers[SQUARE, lane] = buffers[SQUARE, lane] + square if axis > 0 else square
 
 
 @jit
@@ -178,11 +184,17 @@ def keep(
 
 
 @jit
-def dampen(named: NDArray[np.int32], wide: int, motion: Motion, buffers: NDArray[np.float32]) -> None:
+def dampen(
+    named: NDArray[np.int32],
+    wide: int,
+    motion: Motion,
+    buffers: NDArray[np.float32],
+    doubles: NDArray[np.float64],
+) -> None:
     """Multiply the factors of repulsions by their damping, where c > 0."""
     for lane in range(wide):
         damping = push_damping(motion, buffers[SQUARE, lane])
-        buffers[FACTOR, lane] *= ONE if named[lane] < 0 else damping
+        doubles[FACTOR, lane] *= 1.0 if named[lane] < 0 else damping
 
 
 @jit
@@ -194,17 +206,17 @@ def correct(
     motion: Motion,
     counts: Counts,
     buffers: NDArray[np.float32],
+    doubles: NDArray[np.float64],
 ) -> None:
-    """Replace the factors of squares that float32 does not serve; where nothing moves, take it off the counts."""
+    """Replace the factors of squares that are not served; where nothing moves, take it off the counts."""
     for lane in range(n):
-        s = buffers[SQUARE, lane]
+        s, pull = buffers[SQUARE, lane], named[lane] < 0
         if motion.least <= s <= motion.largest:
             continue
-        pull = named[lane] < 0
         if s > 0:
-            buffers[FACTOR, lane] = exact_factor(motion, pull, s)
+            doubles[FACTOR, lane] = exact_factor(motion, pull, s)
             continue
-        buffers[FACTOR, lane] = 0
+        doubles[FACTOR, lane] = 0.0
         for axis in range(n_axes):
             buffers[PLACE + n_axes + axis, lane] = 0
         count_nothing(vertex[lane], tail_of(named[lane]), pull, motion.tails, counts)

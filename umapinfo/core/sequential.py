@@ -1,7 +1,7 @@
 """The sequential order: updates one after another, entry by entry, as umap-learn's seeded descent applies them.
 
 An attraction of head i and tail j moves both by alpha times the clipped force, a repulsion the head alone (and the tail
-with push_tail): umap-learn 0.5.12's law (layouts.py), in float32 where it has float64 between two positions.
+with push_tail): umap-learn 0.5.12's law (layouts.py).
 
 Vertices of which none reads or writes what another one writes may move side by side, an update each: the bits are those
 of one vertex after another.  So each vertex of a part has a *layer*, after the layers of those before it that it has to

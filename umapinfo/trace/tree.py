@@ -90,7 +90,13 @@ def check_attributes(attributes: Mapping[str, Any]) -> None:
     if type(attributes.get("n_neighbors", 1)) is not int:
         raise ValueError(f"n_neighbors {attributes['n_neighbors']!r:.50}")
     checked_curve(Curve(*(attributes[name] for name in Curve._fields)))
-    Descent(**{field.name: attributes[field.name] for field in fields(Descent)})
+    _descent(attributes)
+
+
+def _descent(attributes: Mapping[Any, Any]) -> Descent:
+    """The settings of a run; traces from before there was a blocked order have no n_blocks, and need none."""
+    names = [field.name for field in fields(Descent) if field.name != "n_blocks" or "n_blocks" in attributes]
+    return Descent(**{name: attributes[name] for name in names})
 
 
 def check_labels(labels: Any, n_vertices: int) -> None:
@@ -198,4 +204,4 @@ def curve_of(trace: xr.DataTree) -> Curve:
 
 def descent_of(trace: xr.DataTree) -> Descent:
     """The settings of a trace's run, n_epochs resolved."""
-    return Descent(**{field.name: trace.attrs[field.name] for field in fields(Descent)})
+    return _descent(trace.attrs)

@@ -1,0 +1,218 @@
+"""How long does a fit take beside umap-learn's, stage by stage, and how much memory?
+
+Both sides in one run.  `descent`: the descent alone, from one graph and one start, the sides in turn, as often as
+--repeats says; ratios are of medians.  `fits`: whole fits, each side in a process of its own: import, first fit (with
+a warm cache of compiled kernels and with an empty one), second fit with its stages, peak memory.  umap-learn 0.5.12
+comes with the tests' packages (`make test`).
+
+The million is synthetic: 200 Gaussian clusters in 20 dimensions.  It takes umap-learn half an hour: --data million asks
+for it, and --only leaves sides out.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+SIDES = ("umap-learn seeded", "umap-learn unseeded", "sequential", "blocked")
+DATA = ("digits", "mammoth", "mnist", "million")
+
+
+def main() -> None:
+    """Time the sides, print a table, write the results."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA[:3]))
+    parser.add_argument("--only", nargs="+", choices=SIDES, default=list(SIDES))
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--skip", nargs="*", choices=("descent", "fits", "empty"), default=[])
+    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        print(json.dumps(one_process(*options.worker)))
+        return
+    for name in options.data:
+        found: dict[str, Any] = {"data": name}
+        if "descent" not in options.skip:
+            found["descent"] = descents(name, options.only, options.repeats)
+        if "fits" not in options.skip:
+            found["fits"] = {side: fits(side, name, "empty" not in options.skip) for side in options.only}
+        from _bench import write
+
+        write(f"fit_{name}", found)
+        table(found)
+
+
+def points(name: str) -> Any:
+    """The data."""
+    import numpy as np
+
+    if name != "million":
+        from umapinfo.datasets import load
+
+        return np.asarray(load(name).X, np.float32)
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(200, 20)) * 4
+    return (centres[random.integers(200, size=1_000_000)] + random.normal(size=(1_000_000, 20))).astype(np.float32)
+
+
+# ---- the descent alone ----------------------------------------------------------------------------
+
+
+def descents(name: str, sides: list[str], repeats: int) -> dict[str, Any]:
+    """Seconds of the descent of each side, in turn, and ratios of their medians."""
+    from umapinfo import fit_curve, fuzzy_graph, initial_layout, neighbors, prune
+    from umapinfo.core.graph import default_epochs
+
+    graph = fuzzy_graph(neighbors(points(name), 15))
+    n_epochs = default_epochs(graph.n_vertices)
+    mu = prune(graph, n_epochs)
+    given = mu, fit_curve(), initial_layout(mu), n_epochs
+    for side in sides:
+        descend(side, *given[:3], 3)  # compiles
+    seconds: dict[str, list[float]] = {side: [] for side in sides}
+    for _ in range(repeats):
+        for side in sides:
+            start = perf_counter()
+            descend(side, *given)
+            seconds[side].append(perf_counter() - start)
+            print(f"{name}, descent, {side}: {seconds[side][-1]:.2f} s", flush=True)
+    middle = {side: median(values) for side, values in seconds.items()}
+    ratios = {f"{them} / {us}": middle[them] / middle[us] for them in sides for us in sides if them != us}
+    return {"seconds": seconds, "ratios": ratios, "n_vertices": mu.n_vertices, "n_entries": mu.n_entries}
+
+
+def descend(side: str, mu: Any, curve: Any, start: Any, n_epochs: int) -> None:
+    """One descent."""
+    import numpy as np
+
+    from umapinfo import Descent, epochs, initial_state
+    from umapinfo.core.calendar import schedule
+
+    if side in ("sequential", "blocked"):
+        descent = Descent(n_epochs=n_epochs, order=side)
+        for _ in epochs(mu, curve, descent, initial_state(mu, descent, start)):
+            pass
+        return
+    from umap.layouts import optimize_layout_euclidean
+
+    plan, Y = schedule(mu, Descent(n_epochs=max(n_epochs, 11))), start.copy()
+    graph = plan.heads.copy(), plan.tails.copy(), n_epochs, len(Y), plan.per_sample.copy()
+    streams, parallel = np.array([1, 2, 3], np.int64), side.endswith("unseeded")
+    optimize_layout_euclidean(Y, Y, *graph, curve.a, curve.b, streams, 1.0, 1.0, 5.0, parallel=parallel, verbose=False)
+
+
+# ---- whole fits -----------------------------------------------------------------------------------
+
+
+def fits(side: str, name: str, with_empty: bool) -> dict[str, Any]:
+    """What a new process says of a side: with a warm cache (after a run that fills it), and with an empty one."""
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        caches = [("empty", folder)] if with_empty else []
+        for kind, cache in [*caches, ("fill", None), ("warm", None)]:
+            environment = os.environ | ({"NUMBA_CACHE_DIR": cache} if cache else {})
+            command = [sys.executable, __file__, "--worker", side, name]
+            answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+            said = json.loads(answer.stdout.splitlines()[-1])
+            if kind != "fill":
+                found[kind] = said
+                print(f"{name}, {side}, {kind} cache: {said}", flush=True)
+    return found
+
+
+def one_process(side: str, name: str) -> dict[str, Any]:
+    """Import, first and second fit of a side in this process, and its peak memory; seconds and bytes."""
+    X = points(name)
+    start = perf_counter()
+    fit = their_fit(side) if side.startswith("umap-learn") else our_fit(side)
+    found: dict[str, Any] = {"import": perf_counter() - start}
+    for which in ("first", "second")[: 1 if name == "million" else 2]:
+        start = perf_counter()
+        stages = fit(X)
+        found[which] = {"all": perf_counter() - start, **stages}
+    return {**found, "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+
+
+def our_fit(side: str) -> Callable[[Any], dict[str, float]]:
+    """A fit of this package."""
+    import umapinfo as ui
+    from umapinfo.core.graph import default_epochs
+
+    def fit(X: Any) -> dict[str, float]:
+        clock, stages = [perf_counter()], {}
+
+        def lap(stage: str) -> None:
+            clock.append(perf_counter())
+            stages[stage] = clock[-1] - clock[-2]
+
+        found = ui.neighbors(X, 15)
+        lap("neighbours")
+        mu = ui.prune(ui.fuzzy_graph(found), default_epochs(len(X)))
+        lap("graph")
+        layout, curve = ui.initial_layout(mu, X=X), ui.fit_curve()
+        lap("start")
+        descent = ui.Descent(order=side)
+        for _ in ui.epochs(mu, curve, descent, ui.initial_state(mu, descent, layout)):
+            pass
+        lap("descent")
+        return stages
+
+    return fit
+
+
+def their_fit(side: str) -> Callable[[Any], dict[str, float]]:
+    """A fit of umap-learn, its stages by a clock around its functions."""
+    import umap
+    from umap import umap_
+
+    stages: dict[str, float] = {}
+
+    def clocked(stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*given: Any, **named: Any) -> Any:
+            start = perf_counter()
+            try:
+                return function(*given, **named)
+            finally:
+                stages[stage] = stages.get(stage, 0.0) + perf_counter() - start
+
+        return timed
+
+    for stage, name in (
+        ("neighbours", "nearest_neighbors"),
+        ("start", "spectral_layout"),
+        ("descent", "optimize_layout_euclidean"),
+    ):
+        setattr(umap_, name, clocked(stage, getattr(umap_, name)))
+
+    def fit(X: Any) -> dict[str, float]:
+        stages.clear()
+        umap.UMAP(
+            random_state=0 if side.endswith(" seeded") else None, n_jobs=1 if side.endswith(" seeded") else -1
+        ).fit(X)
+        return dict(stages)
+
+    return fit
+
+
+def table(found: dict[str, Any]) -> None:
+    """Print what is found, for the README."""
+    for pair, ratio in found.get("descent", {}).get("ratios", {}).items():
+        print(f"{found['data']}, descent, {pair}: {ratio:.2f}")
+    for side, of_side in found.get("fits", {}).items():
+        warm = of_side["warm"]
+        later = warm.get("second", warm["first"])
+        empty = f"{of_side['empty']['import'] + of_side['empty']['first']['all']:.1f}" if "empty" in of_side else "-"
+        first = f"{warm['import'] + warm['first']['all']:.1f}"
+        said = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in later.items())
+        print(f"| {found['data']} | {side} | {empty} | {first} | {said} | {warm['peak_bytes'] / 1e9:.2f} GB |")
+
+
+if __name__ == "__main__":
+    main()

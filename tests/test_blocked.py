@@ -1,0 +1,366 @@
+"""The blocked order: bits that no thread changes, its law against the float64 twin, what it schedules and counts."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+import reference as ref
+from hypothesis import given
+from hypothesis import strategies as st
+from moves import CURVE, run_through, same_bits, small_case, wide_case
+from strategies import curves, embedded_graphs
+from test_streams import splitmix
+
+from umapinfo.core import LAW, blocked
+from umapinfo.core.calendar import blocks_of, parts_of, schedule
+from umapinfo.core.curve import Curve
+from umapinfo.core.descent import State, epochs, initial_state
+from umapinfo.core.graph import graph_from_csr, prune
+from umapinfo.core.lists import run_updates
+from umapinfo.core.settings import Descent
+from umapinfo.core.streams import initial_streams
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = """
+import numba
+from test_blocked import wide_digest
+print(wide_digest(2), wide_digest(3), numba.get_num_threads(), numba.threading_layer())
+"""
+
+
+def wide_digest(n_blocks, **options):
+    """Of the layout after a run over three parts."""
+    mu, descent, start = wide_case(order="blocked", n_blocks=n_blocks)
+    return hashlib.sha256(run_through(mu, descent, start, **options).Y.tobytes()).hexdigest()
+
+
+def blocks_of_updates(updates, mu, n_blocks):
+    """The block of each update."""
+    return blocks_of(mu.heads, mu.indices, n_blocks)[updates["entry"]].tolist()
+
+
+# ---- bits ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_blocks", [1, 2, 7])
+def test_bits__are_those_of_one_thread_for_any_number_of_threads(n_blocks, n_threads):
+    n_threads(1)
+    expected = wide_digest(n_blocks)
+    for threads in range(2, numba.config.NUMBA_NUM_THREADS + 1):
+        n_threads(threads)
+        assert wide_digest(n_blocks) == expected
+
+
+@pytest.mark.parametrize("layer", ["workqueue", "omp"])
+def test_bits__are_the_same_in_another_process_with_four_threads_of_either_layer(layer, tmp_path):
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    told = {"NUMBA_NUM_THREADS": "4", "NUMBA_THREADING_LAYER": layer, "PYTHONPATH": paths}
+    command = [sys.executable, "-W", "ignore", "-c", SCRIPT]
+    done = subprocess.run(command, env=os.environ | told, cwd=tmp_path, capture_output=True, text=True)
+    if "threading layer could not be initialized" in done.stderr or "No threading layer" in done.stderr:
+        pytest.skip(f"numba has no {layer} here")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [wide_digest(2), wide_digest(3), "4", layer]
+
+
+@pytest.mark.parametrize("keep", [(2,), (7, 14), range(15)])
+@pytest.mark.parametrize("n_blocks", [1, 2, 5])
+def test_keeping_updates__leaves_every_bit_as_it_was(n_blocks, keep):
+    assert wide_digest(n_blocks, keep_updates=keep) == wide_digest(n_blocks)
+
+
+def test_keeping_updates__leaves_every_count_as_it_was():
+    mu, descent, start = wide_case(order="blocked", n_blocks=3)
+    plain, kept = (
+        epochs(mu, CURVE, descent, initial_state(mu, descent, start), keep_updates=k) for k in ((), range(15))
+    )
+    for epoch, other in zip(plain, kept, strict=True):
+        assert epoch.updates is None
+        np.testing.assert_array_equal(epoch.counts, other.counts)
+
+
+def test_going_on_from_a_checkpoint__gives_the_bits_of_an_unbroken_run():
+    mu, descent, start = small_case(order="blocked")
+    state = initial_state(mu, descent, start)
+    while state.epoch < 30:
+        left_at = state.epoch + 4
+        for epoch in epochs(mu, CURVE, descent, state):
+            if epoch.number == left_at:
+                break
+        state = state.copy()
+    assert same_bits(state, run_through(mu, descent, start))
+
+
+def test_an_interrupt__leaves_a_whole_epoch_to_go_on_from(monkeypatch):
+    mu, descent, start = wide_case(order="blocked", n_blocks=3)
+    whole, state, calls = run_through(mu, descent, start), initial_state(mu, descent, start), []
+    at_six = initial_state(mu, descent, start)
+    for epoch in epochs(mu, CURVE, descent, at_six):
+        if epoch.number == 6:
+            break
+    moving = blocked.move_block
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        moving(*arguments)
+        if len(calls) == 6 * 3 + 2:  # in epoch 7, after its second block
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(blocked, "move_block", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            for _ in epochs(mu, CURVE, descent, state):
+                pass
+    assert same_bits(state, at_six)
+    for _ in epochs(mu, CURVE, descent, state):
+        pass
+    assert same_bits(state, whole)
+
+
+@pytest.mark.parametrize(
+    ("n_blocks", "digest"), [(1, "a140ce1075303270"), (2, "280e91109703ae84"), (16, "184f17ab40855f52")]
+)
+def test_a_small_run__has_these_bits(n_blocks, digest):
+    mu, descent, start = small_case(order="blocked", n_blocks=n_blocks)
+    found = hashlib.sha256(run_through(mu, descent, start).Y.tobytes()).hexdigest()[:16]
+    assert (found, LAW) == (digest, 2), "bits changed: raise LAW"
+
+
+# ---- what is scheduled ---------------------------------------------------------------------------
+
+
+@given(
+    case=embedded_graphs(),
+    n_blocks=st.integers(1, 9),
+    rate=st.sampled_from([0.0, 1.0, 5.0, 12.0]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_each_epoch__has_the_updates_of_the_sequential_order_block_by_block(case, n_blocks, rate, seed):
+    p, _ = case
+    mu = prune(graph_from_csr(p), 12)
+    settings = {"n_epochs": 12, "negative_sample_rate": rate, "seed": seed}
+    one, other = Descent(**settings), Descent(**settings, order="blocked", n_blocks=n_blocks)
+    streams = initial_streams("counter", seed, np.zeros((mu.n_vertices, 2), np.float32))
+    drawn = np.zeros((2, mu.n_entries), np.int64)
+    for expected, updates in zip(run_updates(mu, one, streams), run_updates(mu, other, streams), strict=True):
+        blocks = blocks_of_updates(updates, mu, n_blocks)
+        np.testing.assert_array_equal(np.lexsort((updates["draw"], updates["entry"], blocks)), np.arange(len(updates)))
+        in_order = updates[np.lexsort((updates["draw"], updates["entry"]))]
+        np.testing.assert_array_equal(in_order, expected)  # as often, and the same negatives
+        for row, listed in zip(drawn, (expected, updates), strict=True):
+            row += np.bincount(listed["entry"][listed["draw"] < 0], minlength=mu.n_entries)
+    np.testing.assert_array_equal(*drawn)
+
+
+def test_each_epoch_of_several_parts__has_the_updates_of_the_sequential_order():
+    mu, blocked_descent, _ = wide_case(order="blocked", n_blocks=3)
+    descent, streams = Descent(n_epochs=14), np.zeros((0, 3), np.int64)
+    plan = schedule(mu, blocked_descent)
+    assert len(parts_of(plan, mu.n_vertices, blocked_descent)) == 3 * 3 + 1
+    pairs = zip(run_updates(mu, descent, streams), run_updates(mu, blocked_descent, streams), strict=True)
+    for expected, updates in pairs:
+        np.testing.assert_array_equal(updates[np.lexsort((updates["draw"], updates["entry"]))], expected)
+
+
+@pytest.mark.parametrize("n_blocks", [1, 2, 3, 1024])
+def test_blocks__are_a_stated_function_of_an_edge_the_same_for_both_its_entries(n_blocks):
+    mu, _, _ = wide_case()
+    found = blocks_of(mu.heads, mu.indices, n_blocks)
+    for i, j, block in list(zip(mu.heads.tolist(), mu.indices.tolist(), found.tolist(), strict=True))[::7]:
+        assert block == (splitmix((min(i, j) << 32) | max(i, j)) >> 32) * n_blocks >> 32
+    np.testing.assert_array_equal(found, blocks_of(mu.indices, mu.heads, n_blocks))
+    # A block has m = n / n_blocks of n entries, in pairs: a standard deviation of at most sqrt(2 m).
+    sizes = np.bincount(found, minlength=n_blocks)
+    mean = len(found) / n_blocks
+    assert len(sizes) == n_blocks
+    assert (np.abs(sizes - mean) <= 6 * np.sqrt(2 * mean) + 2).all()
+
+
+# ---- the law -------------------------------------------------------------------------------------
+
+
+def roundings(curve):
+    """Relative error of a force at a float32 difference, in up to three axes.
+
+    In units of 2^-24: 1.8 b + 8 of its factor, c > 0 three more (see forces); 3 of s, which a factor feels at most
+    b + 1 times over; and one each of both products and of the rate.
+    """
+    _, b, c = curve
+    return 1.01 * (1.8 * b + 8 + 3 * (c > 0) + 3 * (b + 1) + 3) * 2.0**-24
+
+
+@given(
+    case=st.integers(1, 3).flatmap(lambda dim: embedded_graphs(dim=dim)),
+    curve=curves(),
+    gamma=st.sampled_from([0.0, 0.5, 1.0, 3.0]),
+    rate=st.sampled_from([0.0, 1.0, 5.0]),
+    learning_rate=st.sampled_from([2.0**-10, 0.1, 1.0]),
+    n_blocks=st.integers(1, 5),
+)
+def test_an_epoch__is_the_twins_from_the_differences_that_were_kept(case, curve, gamma, rate, learning_rate, n_blocks):
+    """At any rate: forces of the twin are taken at the kept differences, so that no rounding is enlarged.
+
+    Then a vertex is off by half an ulp and a force's relative error, of at most 4, for each of its updates, and a
+    difference by what its ends are off.
+    """
+    p, Y0 = case
+    settings = {"learning_rate": learning_rate, "repulsion_strength": gamma, "negative_sample_rate": rate}
+    descent = Descent(n_epochs=12, order="blocked", n_blocks=n_blocks, **settings)
+    mu = prune(graph_from_csr(p), 12)
+    state = initial_state(mu, descent, Y0)
+    for epoch in epochs(mu, Curve(*curve), descent, state, keep_updates=range(13)):
+        Y, listed = epoch.Y_before.astype(np.float64), epoch.updates.tolist()
+        blocks = blocks_of_updates(epoch.updates, mu, n_blocks)
+        deltas = ref.apply_blocked_epoch(Y, listed, blocks, curve, epoch.alpha, gamma, epoch.delta)
+        often = np.bincount(epoch.updates["head"], minlength=len(Y))[:, None]
+        reach = np.abs(epoch.Y_before).max(axis=1, keepdims=True) + 8 * epoch.alpha * often
+        off = often * (0.5 * np.spacing(reach.astype(np.float32)) + 8 * epoch.alpha * roundings(curve))
+        assert (np.abs(epoch.Y - Y) <= off).all()
+        of_ends = off[epoch.updates["head"]] + off[epoch.updates["tail"]]
+        assert (np.abs(epoch.delta - deltas) <= of_ends + 0.5 * np.spacing(np.abs(epoch.delta))).all()
+        np.testing.assert_array_equal(epoch.counts, ref.counts(listed, epoch.delta, len(Y)))
+
+
+def errors_of_an_epoch(epoch, deltas, blocks, gamma, own):
+    """How far float32 may be from a twin that starts from the same places, per vertex; for the curve (1.5, 1, 0).
+
+    An update adds `own` and its rate times the steepness of its force times the errors at its ends.  A force's
+    Jacobian is at most 2 a for an attraction, which counts twice, and 1.5 * 2 gamma b / (0.001 + r^2) for a repulsion:
+    across the difference the factor itself, along it from -1 - b / 2 times to once that.
+    """
+    errors = np.zeros(len(epoch.Y))
+    for block in sorted(set(blocks)):
+        before = errors.copy()
+        for t, (head, tail, _, draw) in enumerate(epoch.updates.tolist()):
+            if blocks[t] != block or head == tail:
+                continue
+            of_ends = (before[head] if draw < 0 else errors[head]) + before[tail]
+            nearest = max(np.sqrt(deltas[t] @ deltas[t]) - of_ends, 0.0)
+            steepness = 2 * 2 * 1.5 if draw < 0 else 1.5 * 2 * gamma / (0.001 + nearest**2)
+            errors[head] += own + epoch.alpha * steepness * of_ends
+    return errors
+
+
+@pytest.mark.parametrize("gamma", [1.0, 0.5])
+@pytest.mark.parametrize("n_blocks", [1, 2, 5])
+def test_an_epoch_at_a_small_learning_rate__is_the_twins(n_blocks, gamma):
+    curve, settings = (1.5, 1.0, 0.0), {"learning_rate": 2.0**-12, "repulsion_strength": gamma, "seed": 5}
+    mu, descent, start = small_case(order="blocked", n_blocks=n_blocks, **settings)
+    start = np.rint(start / 2) * 2  # places 2 apart, some of them twice
+    start[1:9:2] = start[:8:2]
+    state, n_own, n_together = State(start.astype(np.float32), 2, np.zeros((0, 3), np.int64)), 0, 0
+    for epoch in epochs(mu, Curve(*curve), descent, state, keep_updates=range(7)):
+        Y, listed = epoch.Y_before.astype(np.float64), epoch.updates.tolist()
+        blocks = blocks_of_updates(epoch.updates, mu, n_blocks)
+        deltas = ref.apply_blocked_epoch(Y, listed, blocks, curve, epoch.alpha, gamma)
+        # Along both axes: half an ulp of a position under 16, and the relative error of a force of at most 4 that
+        # counts twice; 2 (b + 1) + 1 more for the rounding of its difference.
+        own = np.sqrt(2) * (0.5 * np.spacing(np.float32(15)) + 8 * epoch.alpha * (roundings(curve) + 5 * 2.0**-24))
+        errors = errors_of_an_epoch(epoch, deltas, blocks, gamma, float(own))
+        assert np.median(errors) < epoch.alpha / 4  # steps are up to 8 alpha
+        assert (np.abs(epoch.Y - Y) <= errors[:, None]).all()
+        n_own += np.sum(epoch.updates["head"] == epoch.updates["tail"])
+        n_together += np.sum((deltas == 0).all(axis=1))
+        if epoch.number == 6:
+            break
+    assert 0 < n_own < n_together
+
+
+@pytest.mark.parametrize("n_blocks", [1, 2])
+@pytest.mark.parametrize("edges", [[(0, 1, 1.0)], [(0, 1, 1.0), (1, 2, 0.5), (0, 2, 0.75)]], ids=["edge", "triangle"])
+def test_attractions__move_the_ends_of_an_edge_by_opposite_steps(edges, n_blocks):
+    W = np.zeros((3, 3))
+    for i, j, w in edges:
+        W[i, j] = W[j, i] = w
+    mu = prune(graph_from_csr(W), 40)
+    descent = Descent(n_epochs=40, negative_sample_rate=0, order="blocked", n_blocks=n_blocks)
+    start = np.array([[0.3, -2.1], [3.7, 1.9], [-1.2, 5.5]], np.float32)
+    state = initial_state(mu, descent, start)
+    for epoch in epochs(mu, CURVE, descent, state, keep_updates=range(41)):
+        before, after = (Y.astype(np.float64) for Y in (epoch.Y_before, epoch.Y))
+        often = np.bincount(epoch.updates["head"], minlength=3)
+        # Steps are opposite to the bit; each is added to a position within 8, rounded by half an ulp.
+        assert (np.abs(after.sum(axis=0) - before.sum(axis=0)) <= often.sum() * 0.5 * np.spacing(np.float32(7))).all()
+        by_entry = {entry: delta for (_, _, entry, _), delta in zip(epoch.updates.tolist(), epoch.delta, strict=True)}
+        place = {(int(i), int(j)): e for e, (i, j) in enumerate(zip(mu.heads, mu.indices, strict=True))}
+        for (i, j), entry in place.items():
+            if entry in by_entry:
+                np.testing.assert_array_equal(by_entry[entry], -by_entry[place[j, i]])
+    assert not np.array_equal(state.Y, start)
+
+
+@pytest.mark.parametrize("n_blocks", [1, 2])
+def test_the_mean_step_over_draws__is_the_expected_force_of_the_heads(n_blocks):
+    n, n_seeds, number, rate, alpha = 24, 600, 5, 5.0, 2.0**-12
+    random = np.random.default_rng(8)
+    Y0 = random.uniform(-4, 4, (n, 2)).astype(np.float32)
+    W = np.triu(random.uniform(0.3, 1, (n, n)) * (random.random((n, n)) < 0.3), 1)
+    mu = prune(graph_from_csr(W + W.T), 10)
+    settings = {"n_epochs": 10, "learning_rate": alpha, "negative_sample_rate": rate, "order": "blocked"}
+    steps = []
+    for seed in range(n_seeds):
+        descent = Descent(seed=seed, n_blocks=n_blocks, **settings)
+        epoch = next(epochs(mu, CURVE, descent, State(Y0.copy(), number - 1, np.zeros((0, 3), np.int64))))
+        steps.append((epoch.Y.astype(np.float64) - Y0) / epoch.alpha)
+    Y, expected, often = Y0.astype(np.float64), np.zeros((n, 2)), np.zeros((n, 1))
+    pushes = [np.mean([ref.repulsion_force(Y[i] - Y[k], CURVE) for k in range(n)], axis=0) for i in range(n)]
+    for entry, n_drawn in list(ref.due(mu.weight, 10, rate))[number - 1]:
+        i, j = mu.heads[entry], mu.indices[entry]
+        expected[i] += 2 * ref.attraction_force(Y[i] - Y[j], CURVE) + n_drawn * pushes[i]
+        often[i] += 1 + n_drawn
+    error = np.std(steps, axis=0, ddof=1) / np.sqrt(n_seeds)
+    # A position is rounded by half an ulp of at most 8 an update, as often up as down: a fourth of that on average
+    # would be much; and the forces of an epoch are not those of its start, by alpha times their number and size.
+    rounding = 0.25 * often * 0.5 * np.spacing(np.float32(4)) / epoch.alpha
+    drift = epoch.alpha * often * np.abs(expected).max()
+    assert (often > 20).any()
+    assert (np.abs(expected) > 10 * error).any()  # an attraction that counts once would be seen
+    assert (np.abs(np.mean(steps, axis=0) - expected) <= 4 * error + rounding + drift).all()
+
+
+def test_coincident_points_and_self_draws__are_scheduled_and_move_nothing():
+    mu, descent, _ = small_case(order="blocked")
+    start = np.full((mu.n_vertices, 2), 3.0, np.float32)
+    state, totals = initial_state(mu, descent, start), np.zeros(4, np.int64)
+    for epoch in epochs(mu, CURVE, descent, state):
+        totals += np.sum(epoch.counts, axis=1)
+    np.testing.assert_array_equal(state.Y, start)
+    assert totals[0] > 0
+    assert totals[2] > 0
+    assert totals[1] == totals[3] == 0
+
+
+def test_counts__are_the_twins_where_some_points_coincide():
+    mu, descent, start = small_case(order="blocked", n_blocks=3)
+    start[::3] = start[0]
+    n_nothing = np.zeros(2, np.int64)
+    for epoch in epochs(mu, CURVE, descent, initial_state(mu, descent, start), keep_updates=range(31)):
+        twins = ref.counts(epoch.updates.tolist(), epoch.delta, len(start))
+        np.testing.assert_array_equal(epoch.counts, twins)
+        n_nothing += np.sum(epoch.counts[0] - epoch.counts[1]), np.sum(epoch.counts[2] - epoch.counts[3])
+    assert (n_nothing > 0).all()
+
+
+# ---- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"push_tail": True}, "push_tail: expected False with order='blocked', which writes the head alone, got True"),
+        ({"streams": "umap"}, "streams: expected 'counter' with order='blocked', got 'umap', whose random state"),
+        ({"n_blocks": 0}, r"n_blocks: expected a whole number in \[1, 1024\], got 0"),
+        ({"n_blocks": 1025}, r"n_blocks: expected a whole number in \[1, 1024\], got 1025"),
+        ({"n_blocks": 2.5}, r"n_blocks: expected a whole number in \[1, 1024\], got 2.5"),
+    ],
+)
+def test_settings__that_the_blocked_order_does_not_take_are_refused(settings, said):
+    with pytest.raises(ValueError, match=said):
+        Descent(order="blocked", **settings)
+    if "n_blocks" not in settings:
+        Descent(order="sequential", **settings)
