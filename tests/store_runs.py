@@ -24,7 +24,7 @@ import numpy as np
 
 import umapinfo
 from umapinfo import Curve, Descent, Recording, open_trace, run
-from umapinfo.core import calendar, sequential
+from umapinfo.core import sequential
 from umapinfo.core.graph import graph_from_csr
 from umapinfo.measures.binarisation import BinarisationObserver
 from umapinfo.measures.degree import DegreeObserver
@@ -356,7 +356,6 @@ def main():
     if len(jobs) == 1:
         do(jobs[0])
         return
-    calendar.fill_calendar = calendar.fill_calendar.py_func  # its parts in turn: the one kernel here that takes threads
     record("counter", observers=[DegreeObserver(), BinarisationObserver(), *own()])
     running, codes = {}, [None] * len(jobs)
     for place, job in enumerate(jobs):

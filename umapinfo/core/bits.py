@@ -104,10 +104,3 @@ def float_of(context: Any, bits: Any) -> Any:
     """Float64 with the bits of an int64."""
     signature = types.float64(types.int64)
     return signature, lambda context, builder, signature, given: builder.bitcast(given[0], ir.DoubleType())
-
-
-@_instruction
-def fma_double(context: Any, x: Any, y: Any, z: Any) -> Any:
-    """Float64 x y + z, rounded once."""
-    signature = types.float64(types.float64, types.float64, types.float64)
-    return signature, lambda context, builder, signature, given: builder.fma(*given)
