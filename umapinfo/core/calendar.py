@@ -80,7 +80,7 @@ def schedule(graph: Graph, descent: Descent) -> Schedule:
         per_sample = np.full(graph.n_entries, np.inf)
     else:
         per_sample = float(n_epochs) / (n_epochs * (graph.weight / graph.weight.max())).astype(np.float64)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         per_negative = per_sample / float(descent.negative_sample_rate)
     plan = Schedule(np.arange(graph.n_entries, dtype=np.int32), graph.heads, graph.indices, per_sample, per_negative)
     if descent.n_blocks_run == 1:
