@@ -49,9 +49,9 @@ def source_digest(folder: Path) -> bytes | None:
 _SOURCES = source_digest(Path(__file__).parent)
 
 
-def _compiled(kernel: Kernel, **more: bool) -> Kernel:
+def _compiled(kernel: Kernel, *, parallel: bool) -> Kernel:
     """Numba's dispatcher of a kernel: cached under the package's stamp where there is a place for it."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", **more}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "parallel": parallel}
     try:
         dispatcher: Any = numba.njit(cache=True, **options)(kernel)
     except RuntimeError:
@@ -77,16 +77,7 @@ def jit(kernel: Kernel) -> Kernel:
     callable
         The compiled kernel; ``kernel.py_func`` is the Python function.
     """
-    return _compiled(kernel)
-
-
-def inlined_jit(kernel: Kernel) -> Kernel:
-    """Compile a kernel as `jit` does, and write it out wherever a kernel calls it.
-
-    For a few lines in a hot loop that take arrays: handing over an array is ten words, and LLVM, left to itself, may
-    think that a call is cheaper.
-    """
-    return _compiled(kernel, forceinline=True)
+    return _compiled(kernel, parallel=False)
 
 
 def parallel_jit(kernel: Kernel) -> Kernel:

@@ -1,8 +1,8 @@
 """The descent: epoch after epoch, list what is due, apply it, yield what happened.
 
-list_part      (calendar, streams) -> a part's updates             chance, no geometry    umapinfo.core.lists
-apply_epoch    (updates, forces, alpha) -> the layout, moved       geometry, no chance    umapinfo.core.sequential,
-                                                                                          umapinfo.core.blocked
+What is due and which vertices are drawn (`umapinfo.core.calendar`, `umapinfo.core.lists`) is chance without geometry;
+how the listed updates move the layout (`umapinfo.core.lanes`, in the order of `umapinfo.core.sequential` or
+`umapinfo.core.blocked`) is geometry without chance.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -154,6 +154,7 @@ def mover(graph: Graph, curve: Curve, descent: Descent, state: State) -> Callabl
     nothing: Kept = np.zeros(0, UPDATE), np.zeros((0, state.Y.shape[1]), np.float32)
 
     def move(number: int, alpha: float, counts: Counts, keep: bool) -> tuple[Any, Any]:
+        """Move the state by epoch `number`, list more of the calendar where it ends, and return what is to be kept."""
         nonlocal book
         if number > book.last:
             book = turned(book, plan, due, bounds)
