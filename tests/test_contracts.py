@@ -17,7 +17,17 @@ from umapinfo.core.graph import Graph, Rows, prune
 from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import neighbors
 from umapinfo.core.settings import Descent
-from umapinfo.measures import binarisation, degree, gradient, loss, perplexity
+from umapinfo.measures import (
+    balance,
+    binarisation,
+    calibration,
+    degree,
+    gradient,
+    inertia,
+    laplacian,
+    loss,
+    perplexity,
+)
 from umapinfo.pairs import POTENTIALS, pair_sums
 
 N, K, T = 37, 6, 30  # N is the length of nothing but arrays of vertices
@@ -39,6 +49,11 @@ def observed(observer, case):
     arrays = observer.start(case.mu, CURVE, DESCENT)
     observer.step(arrays, case.epoch)
     return observer.values(arrays, case.epoch)
+
+
+def parts(operator):
+    """What a signed Laplacian says of itself."""
+    return {name: getattr(operator, name) for name in ("pressure", "size", "n_coincident", "pair_sum_error")}
 
 
 MEASURES = {
@@ -73,6 +88,16 @@ MEASURES = {
     ],
     "hill_numbers": lambda case: list(perplexity.hill_numbers(case.mu.weight, (0, 0.7, 1, 3), indptr=case.mu.indptr).T),
     "row_hill_numbers": lambda case: list(perplexity.row_hill_numbers(case.p).T),
+    "calibrate": lambda case: calibration.calibrate(case.mu, case.epoch.Y, CURVE),
+    "purported_balance": lambda case: balance.purported_balance(case.mu, case.epoch.Y, CURVE),
+    "effective_balance": lambda case: balance.effective_balance(case.mu, DESCENT, case.epoch.Y, CURVE),
+    "layout_diameter": lambda case: balance.layout_diameter(case.epoch.Y),
+    "least_diameter": lambda case: balance.least_diameter(case.mu, CURVE),
+    "purported_laplacian": lambda case: parts(laplacian.purported_laplacian(case.mu, case.epoch.Y, CURVE)),
+    "effective_laplacian": lambda case: parts(laplacian.effective_laplacian(case.mu, DESCENT, case.epoch.Y, CURVE)),
+    "negative_directions": lambda case: (
+        inertia.negative_directions(laplacian.effective_laplacian(case.mu, DESCENT, case.epoch.Y, CURVE)).number
+    ),
     "pair_sums": lambda case: [
         pair_sums(case.epoch.Y, name, case.p.degree, CURVE).values[:, 0, 0] for name in POTENTIALS
     ],
@@ -81,12 +106,13 @@ MEASURES = {
 
 def test_every_public_measure__is_registered_here():
     names = {name for name in loss.__all__ if inspect.isfunction(getattr(loss, name)) or name.endswith("Observer")}
-    for module in (degree, binarisation, perplexity):
+    for module in (degree, binarisation, perplexity, calibration, inertia):
         for name, thing in vars(module).items():
             own = getattr(thing, "__module__", None) == module.__name__ and not name.startswith("_")
             if own and (inspect.isfunction(thing) or name.endswith("Observer")):
                 names.add(name)
-    names |= {name for name in vars(gradient) if name.endswith("_gradient")}
+    for module, ends in ((gradient, "_gradient"), (balance, ("_balance", "_diameter")), (laplacian, "_laplacian")):
+        names |= {name for name in vars(module) if name.endswith(ends)}
     assert names == MEASURES.keys() - {"pair_sums"}
 
 

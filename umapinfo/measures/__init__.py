@@ -1,8 +1,10 @@
-"""Measures of graphs and layouts, as functions and as observers: degree, binarisation, loss, gradients, perplexity.
+"""Measures of graphs and layouts, as functions and as observers.
 
+Degree, binarisation, loss and gradients, calibration, balance, the signed Laplacian, perplexity.
 The function `degree` stands in the module of its name, `umapinfo.measures.degree`.
 """
 
+from umapinfo.measures.balance import effective_balance, layout_diameter, least_diameter, purported_balance
 from umapinfo.measures.binarisation import (
     BinarisationObserver,
     graph_binarisation,
@@ -10,8 +12,11 @@ from umapinfo.measures.binarisation import (
     row_binarisation,
     target_binarisation,
 )
+from umapinfo.measures.calibration import calibrate
 from umapinfo.measures.degree import DegreeObserver
 from umapinfo.measures.gradient import effective_gradient, purported_gradient
+from umapinfo.measures.inertia import negative_directions
+from umapinfo.measures.laplacian import effective_laplacian, purported_laplacian
 from umapinfo.measures.loss import (
     LossObserver,
     article_cross_entropy,
@@ -28,13 +33,21 @@ __all__ = [
     "DegreeObserver",
     "LossObserver",
     "article_cross_entropy",
+    "calibrate",
+    "effective_balance",
     "effective_gradient",
+    "effective_laplacian",
     "effective_loss",
     "graph_binarisation",
     "hill_numbers",
     "i_divergence",
     "layout_binarisation",
+    "layout_diameter",
+    "least_diameter",
+    "negative_directions",
+    "purported_balance",
     "purported_gradient",
+    "purported_laplacian",
     "purported_loss",
     "reference_losses",
     "row_binarisation",
