@@ -110,7 +110,7 @@ def test_two_points__balance_where_q_is_p_which_is_at_their_least_diameter():
     np.testing.assert_allclose(least_diameter(graph, UMAP), distance, rtol=1e-14)
     found = purported_balance(graph, [[0.0], [distance]], UMAP)
     np.testing.assert_allclose([found.virial_ratio, found.mass_ratio, found.gamma_eff], [1, 1, 0.75], rtol=1e-14)
-    descent = Descent(negative_sample_rate=3.0, repulsion_strength=0.5)  # B = 1.5 (1/4 + 1/4) / 4
+    descent = Descent(negative_sample_rate=3.0, repulsion_strength=2.0)  # B = 6 (1/4 + 1/4) / 4
     assert effective_balance(graph, descent, [[0.0], [distance]], UMAP).virial_ratio == pytest.approx(1, rel=1e-14)
     assert (
         purported_balance(graph, [[0.0], [2 * distance]], UMAP).dilation

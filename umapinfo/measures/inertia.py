@@ -29,7 +29,8 @@ DENSE = 3_000  # vertices: the eigenvalues of a dense matrix take some seconds
 ROUNDING = 1e-10  # eigenvalues nearer to 0 than this, or than the sums' error, count as 0
 MOST = 64  # that Lanczos' method looks for
 PRODUCTS = 300  # with L, each time
-PRECISE = 1e-3  # residual of an eigenvector; its eigenvalue is then known to the square of it
+PRECISE = 1e-6  # residual of an eigenvector: its eigenvalue is known to that, and most to the square of it
+SHIFT = 3.0  # over the highest eigenvalue
 
 
 class NegativeDirections(NamedTuple):
@@ -98,17 +99,17 @@ def _eigenvalues(L: Floats, scale: Floats, tilts: Floats) -> Floats:
 
 
 def _compressed(laplacian: SignedLaplacian, scale: Floats, tilts: Floats, report: Report | None) -> LinearOperator:
-    """P D^-1/2 L D^-1/2 P as an operator."""
+    """P D^-1/2 L D^-1/2 P - SHIFT P: its lowest eigenvalues are none of the tilts', and none is near 0."""
     done = 0
 
     def product(z: Floats) -> Floats:
         nonlocal done
         done += 1
-        z = scale * (z.ravel() - tilts @ (tilts.T @ z.ravel()))
-        z = scale * laplacian.matvec(z)
+        z = z.ravel() - tilts @ (tilts.T @ z.ravel())
+        image = scale * laplacian.matvec(scale * z)
         if report:
             report("eigenvalues", done % PRODUCTS, PRODUCTS)
-        return np.asarray(z - tilts @ (tilts.T @ z))
+        return np.asarray(image - tilts @ (tilts.T @ image) - SHIFT * z)
 
     return LinearOperator(laplacian.shape, product, dtype=np.float64)
 
@@ -129,8 +130,8 @@ def _by_lanczos(operator: LinearOperator, limit: float, found: NegativeDirection
 def _lowest(operator: LinearOperator, k: int, start: Floats) -> tuple[Floats, bool]:
     """The k lowest eigenvalues, or those that PRODUCTS products bring to light, and whether that is all of them."""
     n_kept = 2 * k + 4
-    settings = {"ncv": n_kept, "maxiter": max(PRODUCTS // (n_kept - k), 2), "tol": PRECISE}
+    settings = {"ncv": n_kept, "maxiter": max(PRODUCTS // (n_kept - k), 2), "tol": PRECISE / SHIFT}
     try:
-        return np.asarray(eigsh(operator, k, which="SA", v0=start, return_eigenvectors=False, **settings)), True
+        return SHIFT + eigsh(operator, k, which="SA", v0=start, return_eigenvectors=False, **settings), True
     except ArpackNoConvergence as stopped:
-        return np.asarray(stopped.eigenvalues), False
+        return SHIFT + stopped.eigenvalues, False

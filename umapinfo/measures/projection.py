@@ -11,7 +11,7 @@ beta >= 0 is no curve of UMAP (b > 0), but a member: then edges are no nearer th
 
 **The optimum.**  Newton's method from the constant q = mean p, so that it knows no curve.  With weights v = q (1 - q)
 and ln d counted from its mean by them the Hessian is diagonal.  A step is halved until the loss has fallen by 1e-4 of
-what its slope promises.  It ends where a whole step promises, g' H^-1 g / 2, less than 1e-20 of the loss.
+what its slope promises.  The last is the step that promises, g' H^-1 g / 2, less than 1e-16 of the loss.
 
 **No finite optimum.**  The loss falls all along a ray exactly if a distance t separates: of the pairs nearer than t all
 have p = 1 and of those further apart all p = 0, or the other way round; pairs at t have any p.  The least is reached in
@@ -29,7 +29,7 @@ from scipy.special import expit, log_expit, logit
 
 from umapinfo.measures.bernoulli import Floats, pair_terms
 
-PROMISED = 1e-20  # of the loss: far under its rounding, and over what rounding leaves of the gradient
+PROMISED = 1e-16  # of the loss, whose rounding that is: the step squares what is left
 DESCENT = 1e-4  # of what the slope promises
 ROUNDING = 1e-13  # of the loss: what two of its sums are compared to
 MOST_STEPS = 200  # some 10 are usual, and under 30 were taken by any data that nearly separate
@@ -73,11 +73,11 @@ def m_projection(pairs: LogPairs) -> Projection:
         return Projection(limit, None, None, _slopes(pairs, pairs.log_d, limit), 0)
     centre = float((pairs.n_pairs * pairs.p * pairs.log_d).sum() / (pairs.n_pairs * pairs.p).sum())
     x, at, n_steps = pairs.log_d - centre, np.array([logit(pairs.mean), 0.0]), 0
-    while True:
+    is_last = False
+    while not is_last and n_steps < MOST_STEPS:
         loss, (step, slope) = _loss(pairs, x, at), _newton(pairs, x, at)
-        if -slope / 2 <= PROMISED * loss or n_steps == MOST_STEPS:
-            break
-        while _loss(pairs, x, at + step) > loss + DESCENT * slope + ROUNDING * loss:
+        is_last = -slope / 2 <= PROMISED * loss
+        while not is_last and _loss(pairs, x, at + step) > loss + DESCENT * slope + ROUNDING * loss:
             step, slope = step / 2, slope / 2
         at, n_steps = at + step, n_steps + 1
     alpha, beta = float(at[0] - at[1] * centre), float(at[1])
