@@ -83,7 +83,7 @@ def apply_layers(
     """Apply lists part by part, layer by layer."""
     for r in range(len(lists.n_vertices)):
         count_list(lists, r, motion.tails == EVERY_TAIL, counts)
-        lanes, order = empty_lanes(lists.n_vertices[r], Y.shape[1]), longest_first(lists, r)
+        lanes, order = empty_lanes(lists.n_vertices[r], Y.shape[1], motion), longest_first(lists, r)
         layer, n_left = 0, len(order)
         while n_left > 0:
             layer, size = layer + 1, 0
