@@ -214,10 +214,7 @@ def draw(found: Mapping[str, Any]) -> Figure:
             draw_kind(one, kind, axes[row, column])
             axes[row, column].set_title(f"{name}: {finding(one, kind)}", loc="left")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    how = (
-        "filled: within the range of the sequential order's seeds",
-        "bars: two standard errors; seq.: other seeds of it",
-    )
+    how = "filled: in the range of sequential seeds", "bars: two standard errors; seq.: sequential, other seeds"
     title = ("; " if len(kinds) > 1 else "\n").join(how)
     figure.legend(handles, labels, loc="outside lower center", ncols=2 * len(kinds), title=title, title_fontsize=7)
     return figure
@@ -245,7 +242,7 @@ def draw_kind(found: Mapping[str, Any], kind: str, ax: Axes) -> None:
     ax.yaxis.set_major_locator(FixedLocator([sign * size for size in (0, 1, 3, 10, 30, 100, 300) for sign in (-1, 1)]))
     ax.yaxis.set_major_formatter(lambda y, _: f"{y:+g}".replace("-", "\N{MINUS SIGN}") if y else "0")
     ax.set_xlabel("blocks of edges" if kind == "edges" else "vertices in a block")
-    ax.set_ylabel("difference (s.d. of sequential seeds)")
+    ax.set_ylabel("difference (sequential s.d.)")
 
 
 def finding(found: Mapping[str, Any], kind: str) -> str:
@@ -256,7 +253,7 @@ def finding(found: Mapping[str, Any], kind: str) -> str:
     number, most = found["fewest_blocks"]["in_four_tests"], max(map(int, found[kind]))
     few = min(found[kind], key=lambda key: abs(int(key) - N_BLOCKS))
     shifts = [found[kind][few][what]["relative_difference"] for what in ("effective KL", "purported KL")]
-    told = f"told apart up to {most} blocks" if number is None else f"not told apart from {number} blocks on"
+    told = f"not told apart from {number} blocks on" if number else f"told apart from sequential up to {most} blocks"
     return f"{told}\n{few} blocks: effective KL {shifts[0]:+.1%}, purported {shifts[1]:+.1%}"
 
 
