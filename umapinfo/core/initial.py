@@ -233,7 +233,7 @@ def _restarts(solver: Any, random: np.random.Generator) -> dict[str, Any]:
     return {"rng": random} if "rng" in inspect.signature(solver).parameters else {}
 
 
-def _pushed_down(M: Any, found: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]:
+def _pushed_down(M: Any, found: NDArray[Any], v: NDArray[Any]) -> NDArray[Any]:
     """M v - 2 Q Q' v: the eigenvalues of the orthonormal columns of Q, in [-1, 1] before, are the lowest."""
     v = v.ravel()
     return M @ v - 2.0 * (found @ (found.T @ v))
