@@ -57,10 +57,7 @@ def initial_layout(
     TypeError, ValueError
         Unknown start, "pca" without data, an array of the wrong shape or dtype or with NaN or inf.
     """
-    if isinstance(n_components, bool) or not isinstance(n_components, int | np.integer) or n_components < 1:
-        raise ValueError(f"n_components: expected a whole number >= 1, got {n_components!r}; 2 is usual")
-    if isinstance(how, str) and how not in STARTS:
-        raise ValueError(f"start: expected a known name or an array, got {how!r}; choose one of {', '.join(STARTS)}")
+    n_axes_of(how, n_components)
     random = np.random.default_rng(seed)
     data = None if X is None else checked_data(X)
     if data is not None and data.shape[0] != graph.n_vertices:
@@ -76,6 +73,15 @@ def initial_layout(
             raise ValueError("start: expected the data for 'pca', got X=None; pass X=")
         return _rescaled(_noisy(_principal_components(data, n_components), random))
     return _rescaled(_noisy(_spectral(graph.to_csr(), data, n_components, random), random))
+
+
+def n_axes_of(how: str | Any, n_components: int) -> int:
+    """The dimension d of a start; ValueError for an unknown name, or unless n_components is a whole number >= 1."""
+    if isinstance(n_components, bool) or not isinstance(n_components, int | np.integer) or n_components < 1:
+        raise ValueError(f"n_components: expected a whole number >= 1, got {n_components!r}; 2 is usual")
+    if isinstance(how, str) and how not in STARTS:
+        raise ValueError(f"start: expected a known name or an array, got {how!r}; choose one of {', '.join(STARTS)}")
+    return int(n_components) if isinstance(how, str) else (np.shape(how) or (1,))[-1]
 
 
 def _checked_start(how: Any, n: int) -> NDArray[np.float64]:
