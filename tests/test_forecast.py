@@ -157,7 +157,9 @@ def test_observers__return_what_they_say(graph, kind):
 def test_observers__hold_and_work_in_what_they_say(graph, kind):
     observer, descent = kind(), Descent(n_epochs=10)
     epoch, takes = start_epoch(initial_state(graph, descent, layout(N)), 1.0), observer.memory(N, graph.n_entries)
-    kind().values(kind().start(graph, CURVE, descent), epoch) if kind is not LossObserver else None
+    if kind is not LossObserver:  # imports
+        other = kind()
+        other.values(other.start(graph, CURVE, descent), epoch)
     with Traced() as traced:
         arrays = observer.start(graph, CURVE, descent)
         observer.values(arrays, epoch)

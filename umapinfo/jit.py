@@ -71,9 +71,9 @@ class KernelFiles:
         """What is kept of types and machine, or None: nothing, something of other sources, or a damaged file."""
         try:
             stamp, kept, data = self._files._load_data(self._name(key))
+            return data if (stamp, kept) == (self._stamp, key) else None
         except Exception:  # what unpickling the damaged raises may be anything
             return None
-        return data if (stamp, kept) == (self._stamp, key) else None
 
     def save(self, key: Any, data: Any) -> None:
         """Keep a compiled kernel, in the place of what other sources gave; where the disk is full, do not."""

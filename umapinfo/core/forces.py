@@ -26,7 +26,7 @@ from umapinfo.jit import jit
 CLIP = 4.0
 SOFTENING = 0.001
 LARGEST_SQUARE = 2.0**60  # that float32 forces serve, and the inverse of the smallest: no product over- or underflows
-LARGEST_STRENGTH = 2.0**30  # likewise of gamma
+LARGEST_STRENGTH = {np.float32: 2.0**30, np.float64: 2.0**900}  # likewise of gamma
 NO_TAIL, PULLED_TAIL, EVERY_TAIL = 0, 1, 2  # whose tail moves against the head
 
 
@@ -64,7 +64,7 @@ class Motion(NamedTuple):
 def motion_of(curve: Curve, gamma: float, tails: int) -> Motion:
     """The motion of a checked curve at rates 0; of one that float32 does not serve, for no squares at all."""
     real: Any = np.float32 if tails == NO_TAIL else np.float64
-    served = serves(curve) and (real is np.float64 or gamma <= LARGEST_STRENGTH)
+    served = serves(curve) and gamma <= LARGEST_STRENGTH[real]
     numbers = numbers_of(curve if served else Curve(1.0, 1.0))[:8]
     largest = largest_square(curve) if served else 0.0
     if real is np.float32:
@@ -84,7 +84,10 @@ def at_rates(motion: Motion, pull_rate: float, push_rate: float) -> Motion:
 @jit
 def attraction_factor(d2: float, curve: Curve) -> float:
     """-2 a b s^(b-1) / (1 + c + a s^b): times Delta, the force of an attraction on its head."""
-    return -2.0 * curve.a * curve.b * pow(d2, curve.b - 1.0) / (1.0 + curve.c + curve.a * pow(d2, curve.b))
+    scaled = curve.a * pow(d2, curve.b)
+    if scaled == np.inf:
+        return -2.0 * curve.b / d2
+    return -2.0 * curve.a * curve.b * pow(d2, curve.b - 1.0) / (1.0 + curve.c + scaled)
 
 
 @jit
@@ -92,7 +95,7 @@ def repulsion_factor(d2: float, curve: Curve, gamma: float) -> float:
     """2 gamma b / (0.001 + s) r / (1 + c + a s^b), r = a s^b / (c + a s^b): times Delta, the force on its head."""
     scaled = curve.a * pow(d2, curve.b)
     factor = 2.0 * gamma * curve.b / ((SOFTENING + d2) * (1.0 + curve.c + scaled))
-    return factor if curve.c == 0.0 else factor * scaled / (curve.c + scaled)
+    return factor if curve.c == 0.0 or scaled == np.inf else factor * scaled / (curve.c + scaled)
 
 
 @jit

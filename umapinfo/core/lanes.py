@@ -21,6 +21,7 @@ from umapinfo.core.lists import Lists, tail_of
 from umapinfo.core.odds import ONE, ZERO
 from umapinfo.jit import jit
 
+NOBODY = np.int32(-1)  # the vertex of a lane that is empty, whose numbers are of no account and ordinary
 WIDTH = 16  # lanes are filled up to a multiple of the widest vector
 SQUARE, PLACE = 0, 1  # rows of the buffers; places of d axes, their differences, where they entered
 FACTOR, MOVE = 0, 1  # rows of the forces; how far each of d axes moved
@@ -52,7 +53,7 @@ class Lanes(NamedTuple):
 def empty_lanes(n: int, n_axes: int, motion: Motion) -> Lanes:
     """Lanes for up to n vertices, none there, with forces of the motion's precision."""
     width = (n + WIDTH - 1) // WIDTH * WIDTH
-    names = np.zeros(width, np.int32), np.zeros(width, np.int32)
+    names = np.full(width, NOBODY), np.zeros(width, np.int32)
     places = np.zeros(width, np.int64), np.zeros(width, np.int64)
     buffers, forces = np.ones((1 + 3 * n_axes, width), np.float32), np.full((1 + n_axes, width), motion.clip)
     return Lanes(names[0], places[0], places[1], names[1], buffers, forces)
@@ -138,6 +139,8 @@ def walk(
             n -= 1
             for axis in range(n_axes):
                 out[vertex[n], axis] = buffers[PLACE + axis, n]
+                buffers[PLACE + axis, n] = ONE
+            vertex[n], named[n], pairs[n, 0], pairs[n, 1] = NOBODY, 0, ZERO, ZERO
 
 
 @jit
