@@ -253,7 +253,7 @@ def finding(found: Mapping[str, Any], kind: str) -> str:
     number, most = found["fewest_blocks"]["in_four_tests"], max(map(int, found[kind]))
     few = min(found[kind], key=lambda key: abs(int(key) - N_BLOCKS))
     shifts = [found[kind][few][what]["relative_difference"] for what in ("effective KL", "purported KL")]
-    told = f"not told apart from {number} blocks on" if number else f"told apart from sequential up to {most} blocks"
+    told = f"not told apart from {number} blocks on" if number else f"told apart up to {most} blocks"
     return f"{told}\n{few} blocks: effective KL {shifts[0]:+.1%}, purported {shifts[1]:+.1%}"
 
 
