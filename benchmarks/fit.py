@@ -3,7 +3,7 @@
 Both sides in one run.  `descent`: the descent alone, from one graph and one start, the sides in turn, as often as
 --repeats says; ratios are of medians.  `fits`: whole fits, each side in a process of its own: import, first fit (with
 a warm cache of compiled kernels and with an empty one), second fit with its stages, peak memory.  umap-learn 0.5.12
-comes with the tests' packages (`make test`).
+comes with the tests' packages (`make test`).  --skip fill: for data whose kernels are in the cache already.
 
 The million is synthetic: 200 Gaussian clusters in 20 dimensions.  It takes umap-learn half an hour: --data million asks
 for it, and --only leaves sides out.
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA[:3]))
     parser.add_argument("--only", nargs="+", choices=SIDES, default=list(SIDES))
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--skip", nargs="*", choices=("descent", "fits", "empty"), default=[])
+    parser.add_argument("--skip", nargs="*", choices=("descent", "fits", "empty", "fill"), default=[])
     parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -41,7 +41,7 @@ def main() -> None:
         if "descent" not in options.skip:
             found["descent"] = descents(name, options.only, options.repeats)
         if "fits" not in options.skip:
-            found["fits"] = {side: fits(side, name, "empty" not in options.skip) for side in options.only}
+            found["fits"] = {side: fits(side, name, options.skip) for side in options.only}
         from _bench import write
 
         write(f"fit_{name}", found)
@@ -110,16 +110,17 @@ def descend(side: str, mu: Any, curve: Any, start: Any, n_epochs: int) -> None:
 # ---- whole fits -----------------------------------------------------------------------------------
 
 
-def fits(side: str, name: str, with_empty: bool) -> dict[str, Any]:
-    """What a new process says of a side: with a warm cache (after a run that fills it), and with an empty one."""
+def fits(side: str, name: str, skipped: list[str]) -> dict[str, Any]:
+    """What a new process says of a side: with an empty cache, and with a warm one (after a run that fills it)."""
     found: dict[str, Any] = {}
     import numpy as np
 
     with tempfile.TemporaryDirectory() as folder:
         file = f"{folder}/points.npy"
         np.save(file, points(name))
-        caches = [("empty", folder)] if with_empty else []
-        for kind, cache in [*caches, ("fill", None), ("warm", None)]:
+        for kind, cache in (("empty", folder), ("fill", None), ("warm", None)):
+            if kind in skipped:
+                continue
             environment = os.environ | ({"NUMBA_CACHE_DIR": cache} if cache else {})
             command = [sys.executable, __file__, "--worker", side, name, file]
             answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
