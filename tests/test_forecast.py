@@ -194,8 +194,8 @@ def test_descent__holds_what_is_forecast(graph, order, streams, monkeypatch):
     with Traced() as traced:
         for epoch in epochs(graph, CURVE, descent, initial_state(graph, descent, layout(N))):
             if epoch.number == 2:
+                most, now = traced.most, traced.now
                 break
-        most, now = traced.most, traced.now
     # Another array of 8 bytes an entry would be 8 % of the one and 13 % of the other
     assert 0.95 <= (max(setup, running) - given) / most <= 1.15
     assert 0.95 <= (running - given) / now <= 1.15
