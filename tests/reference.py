@@ -449,13 +449,13 @@ def arctan_exact(x):
 
 
 def divergence_exact(name, p, theta, order=None):
-    """D(p || q) of one pair and its derivative in theta, by 600-digit decimals: the latter by differences.
+    """D(p || q) of one pair and its derivative in theta, by 300-digit decimals: the latter by differences.
 
-    The names are those of umapinfo.measures.divergence; p is a float in [0, 1], theta one in [-700, 700].
+    The names are those of umapinfo.measures.divergence; p is a float in [0, 1], theta one in [-300, 300].
     """
     with localcontext() as context:
-        context.prec = 600
-        step = Decimal(10) ** -40
+        context.prec = 300
+        step = Decimal(10) ** -25
         p, theta = Decimal(float(p)), Decimal(float(theta))
         at = [
             _divergence_exact(name, p, 1 / (1 + (-logit).exp()), order) for logit in (theta, theta - step, theta + step)

@@ -1,4 +1,6 @@
-"""Fisher-Rao distances and paths: against dense angles, as a metric, by Cauchy and Schwarz, along runs, from samples."""
+"""Fisher-Rao distances and paths: against dense angles, as a metric, by Cauchy and Schwarz, in runs, from samples."""
+
+import itertools
 
 import numpy as np
 import pytest
@@ -86,9 +88,7 @@ def test_fisher_rao_distance__knows_small_moves_of_near_and_of_far_points_to_rou
 
 
 @given(graph=symmetric_graphs(max_n=9), curve=curves(), data=st.data())
-def test_the_distance_of_graph_and_layout__is_twice_the_divergence_and_obeys_the_triangle_inequality(
-    graph, curve, data
-):
+def test_twice_the_divergence_fisher_rao__is_a_squared_distance_to_which_triangles_apply(graph, curve, data):
     Y, Z = (data.draw(layouts(graph.shape[0])) for _ in range(2))
     p, curve = graph_from_csr(graph), Curve(*curve)
     to_Y, to_Z = (np.sqrt(2 * divergence(p, layout, curve, "fisher_rao").value) for layout in (Y, Z))
@@ -104,7 +104,7 @@ def test_path_length__adds_the_steps_and_is_no_shorter_than_the_chord(path, curv
     some, curve = path[0], Curve(*curve)
     pairs = everything(len(some[0]))
     found = path_length(some, curve, pairs)
-    steps = [fisher_rao_distance(*two, curve).distance for two in zip(some, some[1:], strict=False)]
+    steps = [fisher_rao_distance(*two, curve).distance for two in itertools.pairwise(some)]
     np.testing.assert_allclose(found.steps, steps, rtol=1e-14)
     assert found.length == pytest.approx(sum(steps), rel=1e-13)
     # Turns add up to the whole, of which rounding is an ulp of pi.
@@ -132,7 +132,7 @@ def test_the_thermodynamic_divergence__is_at_least_the_squared_length_whatever_t
 def test_the_thermodynamic_divergence__is_the_squared_length_at_constant_speed(path, curve):
     some, pairs, curve = path[0], everything(len(path[0][0])), Curve(*curve)
     steps = np.array(
-        [path_length(two, curve, pairs, n_nodes=1).thermodynamic_length for two in zip(some, some[1:], strict=False)]
+        [path_length(two, curve, pairs, n_nodes=1).thermodynamic_length for two in itertools.pairwise(some)]
     )
     if (steps > 1e-3 * steps.sum()).all():
         times = np.concatenate([[0], np.cumsum(steps)])
@@ -173,7 +173,7 @@ def test_path_length__of_what_stands_still_or_only_moves_as_a_whole_is_nothing()
     alone = path_length([Y], UMAP, everything(7))
     assert alone[:7] == (0, 0, 0, 0, 1, 0, 0)
     assert len(alone.steps) == 0
-    moved = path_length([Y, Y + [2.0, -0.5]], UMAP, everything(7))
+    moved = path_length([Y, Y + np.array([2.0, -0.5])], UMAP, everything(7))
     assert moved.length == 0
     assert moved.thermodynamic_length == 0
 
@@ -190,9 +190,9 @@ def test_paths__go_through_coincident_points():
 @given(dimension=st.integers(1, 4))
 def test_paths__refuse_what_is_none(dimension):
     Y, pairs = np.zeros((4, dimension)), everything(4)
-    with pytest.raises(ValueError, match="expected 4 vertices, .* got 5"):
+    with pytest.raises(ValueError, match=r"expected 4 vertices, .* got 5"):
         fisher_rao_distance(Y, np.zeros((5, dimension)), UMAP)
-    with pytest.raises(ValueError, match="expected 4 vertices, .* got 5"):
+    with pytest.raises(ValueError, match=r"expected 4 vertices, .* got 5"):
         path_length([Y, np.zeros((5, dimension))], UMAP, pairs)
     with pytest.raises(ValueError, match="vertex 2"):
         path_length([Y, np.where(np.arange(4) == 2, np.nan, 0.0)[:, None] + Y], UMAP, pairs)

@@ -219,8 +219,10 @@ def angle(theta: float) -> float:
 @jit
 def turn(to: float, start: float) -> float:
     """phi(to) - phi(start) = 2 arctan(sinh((to - start)/4) / cosh((to + start)/4)), accurate relative to itself."""
-    if math.isinf(to) or math.isinf(start):
-        return angle(to) - angle(start)
+    if math.isinf(to):
+        return angle(-start) if to > 0.0 else -angle(start)
+    if math.isinf(start):
+        return angle(to) if start < 0.0 else -angle(-to)
     u, v = 0.25 * abs(to - start), 0.25 * abs(to + start)
     ratio = -np.exp(u - v) * np.expm1(-2.0 * u) / (1.0 + np.exp(-2.0 * v))
     return math.copysign(2.0 * math.atan(ratio), to - start)
