@@ -12,7 +12,7 @@ number of the negative sample. Epochs are numbered from 1: epoch `number` is uma
 """
 
 from collections.abc import Callable, Iterator
-from decimal import Decimal, localcontext
+from decimal import Decimal, getcontext, localcontext
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -459,6 +459,106 @@ def bernoulli_exact(p, theta):
         return float(cross), float(divergence), float(entropy)
 
 
+# ---- divergences -------------------------------------------------------------------------------
+
+
+def arctan_exact(x):
+    """arctan of a Decimal x >= 0, to the digits of the context."""
+    for _ in range(10):
+        x = x / (1 + (1 + x * x).sqrt())
+    total, term, k = x, x, 1
+    while abs(term) > abs(total).scaleb(-getcontext().prec):
+        term *= -x * x
+        k += 2
+        total += term / k
+    return total * 2**10
+
+
+def divergence_exact(name, p, theta, order=None):
+    """D(p || q) of one pair and its derivative in theta, by 300-digit decimals: the latter by differences.
+
+    The names are those of umapinfo.measures.divergence; p is a float in [0, 1], theta one in [-300, 300].
+    """
+    with localcontext() as context:
+        context.prec = 300
+        step = Decimal(10) ** -25
+        p, theta = Decimal(float(p)), Decimal(float(theta))
+        at = [
+            _divergence_exact(name, p, 1 / (1 + (-logit).exp()), order) for logit in (theta, theta - step, theta + step)
+        ]
+        if not at[0].is_finite():
+            return np.inf, np.nan
+        return float(at[0]), float((at[2] - at[1]) / (2 * step))
+
+
+def _divergence_exact(name, p, q, order):
+    def kl(u, v):
+        terms = [(x, y) for x, y in ((u, v), (1 - u, 1 - v)) if x > 0]
+        return sum((x * (x / y).ln() for x, y in terms), Decimal(0)) if all(y > 0 for _, y in terms) else Decimal("inf")
+
+    if name == "kl" or order == 1:
+        return kl(p, q)
+    if name == "reverse_kl":
+        return kl(q, p)
+    if name == "jeffreys":
+        return (kl(p, q) + kl(q, p)) / 2
+    if name == "jensen_shannon":
+        return 2 * kl(p, (p + q) / 2) + 2 * kl(q, (p + q) / 2)
+    if name == "fisher_rao":
+        angles = [4 * arctan_exact(x.sqrt() / (1 + (1 - x).sqrt())) for x in (p, q)]
+        return (angles[0] - angles[1]) ** 2 / 2
+    x = Decimal(0.5 if name == "hellinger" else float(order))
+    Z = sum(((x * u.ln() + (1 - x) * v.ln()).exp() for u, v in ((p, q), (1 - p, 1 - q)) if u > 0), Decimal(0))
+    return (Z.ln() if name == "renyi" else Z - 1) / (x * (x - 1))
+
+
+def divergence(p, theta, name, order=None):
+    """D(p || q), elementwise in float64 by the formulas of a textbook, in q and 1 - q."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        q, spare = np.exp(-softplus(-theta)), np.exp(-softplus(theta))
+        mean, mean_rest = (p + q) / 2, (1 - p + spare) / 2
+        if name == "reverse_kl":
+            return times(q, np.log(q / p)) + times(spare, np.log(spare / (1 - p)))
+        if name == "jeffreys":
+            return (kl(p, theta) + divergence(p, theta, "reverse_kl")) / 2
+        if name == "jensen_shannon":
+            of_p = times(p, np.log(p / mean)) + times(1 - p, np.log((1 - p) / mean_rest))
+            return 2 * (of_p + times(q, np.log(q / mean)) + times(spare, np.log(spare / mean_rest)))
+        if name == "fisher_rao":
+            return (2 * np.arctan2(np.sqrt(p), np.sqrt(1 - p)) - 2 * np.arctan2(np.sqrt(q), np.sqrt(spare))) ** 2 / 2
+        x = {"kl": 1.0, "hellinger": 0.5}.get(name, order)
+        if x == 1:
+            return kl(p, theta)
+        Z = times(p**x, q ** (1 - x)) + times((1 - p) ** x, spare ** (1 - x))
+        return (np.log(Z) if name == "renyi" else Z - 1) / (x * (x - 1))
+
+
+def fisher_matrix(Y, curve):
+    """G(Y) = sum over pairs of q (1 - q) grad theta grad theta^T, float64[n d, n d]; pairs at distance 0 left out."""
+    Y, (a, b, c) = np.asarray(Y, dtype=np.float64), curve
+    n, dim = Y.shape
+    G = np.zeros((n, dim, n, dim))
+    for i in range(n):
+        for j in range(i):
+            delta = Y[i] - Y[j]
+            if s := (delta**2).sum():
+                x = c + a * s**b
+                slope = -2 * a * b * s ** (b - 1) / x * delta  # of theta in y_i
+                block = x / (1 + x) ** 2 * np.outer(slope, slope)
+                for one, other, sign in ((i, i, 1), (j, j, 1), (i, j, -1), (j, i, -1)):
+                    G[one, :, other] += sign * block
+    return G.reshape(n * dim, n * dim)
+
+
+def angles(Y, curve):
+    """The Fisher-Rao angles 2 arcsin q^(1/2) of all pairs, float64[n, n]; those of i = j are 0."""
+    a, b, c = curve
+    x = c + a * squared_distances(Y) ** b
+    phi = 2 * np.arctan2(1, np.sqrt(x))
+    np.fill_diagonal(phi, 0)
+    return phi
+
+
 # ---- losses --------------------------------------------------------------------------------------
 
 
@@ -588,6 +688,28 @@ def pair_potential(name, d2, curve):
             return squared / (1 + x) ** 2
         if name == "variance":
             return x / (1 + x) ** 2
+        dq_over_d = -dx_over_d / (1 + x) ** 2
+        if name == "similarity_slope":
+            return dq_over_d
+        if name in ("entropy", "entropy_slope"):  # dh/dq = ln((1 - q)/q)
+            value = np.log1p(x) + times(x, np.log1p(1 / np.float64(x)))
+            return value / (1 + x) if name == "entropy" else dq_over_d * np.log(x)
+        if name == "jensen_shannon":  # 2 KL(0 || q/2) + 2 KL(q || q/2)
+            to_mean = np.log1p(1 / (1 + 2 * x))
+            return 2 * to_mean + 2 * (np.log(2) - times(x, np.log1p(1 / np.float64(2 * x)))) / (1 + x)
+        if name == "jensen_shannon_slope":
+            return dq_over_d * 2 * np.log(2 + 1 / np.float64(x))
+        if name == "fisher_rao":
+            return 2 * np.arctan2(1, np.sqrt(x)) ** 2
+        if name == "fisher_rao_slope":  # dphi/dx = -x^(-1/2) / (1 + x)
+            root = 2 * b * np.sqrt(a) * d2 ** (b / 2 - 1) if c == 0 else dx_over_d / np.sqrt(x)
+            return -2 * np.arctan2(1, np.sqrt(x)) * root / (1 + x)
+        if name.startswith("alpha"):
+            order = float(name[name.index("(") + 1 : -1])
+            if name.startswith("alpha("):
+                return np.expm1((order - 1) * np.log1p(1 / np.float64(x))) / (order * (order - 1))
+            power = 2 * b * a ** (1 - order) * d2 ** (b - 1 - b * order) if c == 0 else dx_over_d * x**-order
+            return -power * (1 + x) ** (order - 2) / order
         if name == "similarity_log":
             return np.log(d2) / 2 / (1 + x)  # half of ln d^2: near d = 1 the root would lose digits
         power = {"variance_log": 1, "variance_log2": 2}[name]

@@ -22,10 +22,14 @@ from umapinfo.measures import (
     binarisation,
     calibration,
     degree,
+    divergence,
+    fisher_rao,
     gradient,
     inertia,
     laplacian,
     loss,
+    pair_sets,
+    path,
     perplexity,
 )
 from umapinfo.pairs import POTENTIALS, pair_sums
@@ -33,6 +37,16 @@ from umapinfo.pairs import POTENTIALS, pair_sums
 N, K, T = 37, 6, 30  # N is the length of nothing but arrays of vertices
 CURVE = Curve(1.6, 0.9)
 DESCENT = Descent(n_epochs=T, repulsion_strength=0.8)
+DIVERGENCES = (
+    "kl",
+    "hellinger",
+    "jensen_shannon",
+    "fisher_rao",
+    divergence.Divergence("alpha", order=2),
+    divergence.Divergence("renyi", order=0.3),
+    divergence.Divergence("reverse_kl", p_min=1e-3),
+    divergence.Divergence("jeffreys", p_min=1e-3),
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +100,25 @@ MEASURES = {
         np.linalg.norm(gradient.effective_gradient(case.mu, DESCENT, case.epoch.Y, CURVE, push=push), axis=1)
         for push in gradient.PUSHES
     ],
+    "divergence": lambda case: {
+        str(which): divergence.divergence(case.mu, case.epoch.Y, CURVE, which) for which in DIVERGENCES
+    },
+    "divergence_gradient": lambda case: [
+        np.linalg.norm(divergence.divergence_gradient(case.mu, case.epoch.Y, CURVE, which), axis=1)
+        for which in DIVERGENCES
+    ],
+    "divergence_and_gradient": lambda case: [
+        np.linalg.norm(divergence.divergence_and_gradient(case.mu, case.epoch.Y, CURVE, which)[1], axis=1)
+        for which in DIVERGENCES
+    ],
+    "pair_divergence": lambda case: [
+        divergence.pair_divergence(case.mu.weight, -np.log(case.mu.weight), which) for which in DIVERGENCES
+    ],
+    "fisher_rao_distance": lambda case: fisher_rao.fisher_rao_distance(case.epoch.Y_before, case.epoch.Y, CURVE),
+    "path_length": lambda case: path.path_length(
+        [case.epoch.Y_before, case.epoch.Y], CURVE, pair_sets.pair_set(case.mu, None)
+    ),
+    "PathObserver": lambda case: observed(path.PathObserver(), case),
     "hill_numbers": lambda case: list(perplexity.hill_numbers(case.mu.weight, (0, 0.7, 1, 3), indptr=case.mu.indptr).T),
     "row_hill_numbers": lambda case: list(perplexity.row_hill_numbers(case.p).T),
     "calibrate": lambda case: calibration.calibrate(case.mu, case.epoch.Y, CURVE),
@@ -111,6 +144,9 @@ def test_every_public_measure__is_registered_here():
             own = getattr(thing, "__module__", None) == module.__name__ and not name.startswith("_")
             if own and (inspect.isfunction(thing) or name.endswith("Observer")):
                 names.add(name)
+    for module in (divergence, fisher_rao, path):
+        named = {name: getattr(module, name) for name in module.__all__}
+        names |= {name for name, thing in named.items() if inspect.isfunction(thing) or name.endswith("Observer")}
     for module, ends in ((gradient, "_gradient"), (balance, ("_balance", "_diameter")), (laplacian, "_laplacian")):
         names |= {name for name in vars(module) if name.endswith(ends)}
     assert names == MEASURES.keys() - {"pair_sums"}

@@ -20,6 +20,7 @@ from umapinfo.core.neighbors import neighbors
 from umapinfo.measures.binarisation import BinarisationObserver
 from umapinfo.measures.degree import DegreeObserver, degree
 from umapinfo.measures.loss import LossObserver, reference_losses
+from umapinfo.measures.path import PathObserver
 from umapinfo.trace.schema import SCHEMA, VARIABLES
 
 N, K, T = 40, 8, 25
@@ -69,7 +70,7 @@ def start():
 
 
 def instruments():
-    return [DegreeObserver(), BinarisationObserver(), LossObserver()]
+    return [DegreeObserver(), BinarisationObserver(), LossObserver(), PathObserver(n_pairs=200)]
 
 
 def full_recording():

@@ -1,7 +1,7 @@
 """Measures of graphs and layouts, as functions and as observers.
 
-Degree, binarisation, loss and gradients, calibration, balance, the signed Laplacian, perplexity.
-The function `degree` stands in the module of its name, `umapinfo.measures.degree`.
+Degree, binarisation, loss and gradients, calibration, balance, the signed Laplacian, divergences, Fisher-Rao lengths,
+perplexity.  The functions `degree` and `divergence` stand in the modules of their names.
 """
 
 from umapinfo.measures.balance import effective_balance, layout_diameter, least_diameter, purported_balance
@@ -14,6 +14,13 @@ from umapinfo.measures.binarisation import (
 )
 from umapinfo.measures.calibration import calibrate
 from umapinfo.measures.degree import DegreeObserver
+from umapinfo.measures.divergence import (
+    Divergence,
+    divergence_and_gradient,
+    divergence_gradient,
+    pair_divergence,
+)
+from umapinfo.measures.fisher_rao import fisher_rao_distance
 from umapinfo.measures.gradient import effective_gradient, purported_gradient
 from umapinfo.measures.inertia import negative_directions
 from umapinfo.measures.laplacian import effective_laplacian, purported_laplacian
@@ -26,18 +33,25 @@ from umapinfo.measures.loss import (
     reference_losses,
     sampled_loss,
 )
+from umapinfo.measures.pair_sets import pair_set
+from umapinfo.measures.path import PathObserver, path_length
 from umapinfo.measures.perplexity import hill_numbers, row_hill_numbers
 
 __all__ = [
     "BinarisationObserver",
     "DegreeObserver",
+    "Divergence",
     "LossObserver",
+    "PathObserver",
     "article_cross_entropy",
     "calibrate",
+    "divergence_and_gradient",
+    "divergence_gradient",
     "effective_balance",
     "effective_gradient",
     "effective_laplacian",
     "effective_loss",
+    "fisher_rao_distance",
     "graph_binarisation",
     "hill_numbers",
     "i_divergence",
@@ -45,6 +59,9 @@ __all__ = [
     "layout_diameter",
     "least_diameter",
     "negative_directions",
+    "pair_divergence",
+    "pair_set",
+    "path_length",
     "purported_balance",
     "purported_gradient",
     "purported_laplacian",

@@ -11,7 +11,7 @@ from umapinfo.pairs.choice import DIRECT
 from umapinfo.pairs.direct import fill_sums
 from umapinfo.pairs.far import Plan
 from umapinfo.pairs.fourier import Sums, fourier_sums
-from umapinfo.pairs.potentials import CLIPPED, POTENTIALS
+from umapinfo.pairs.potentials import CLIPPED, POTENTIALS, code_of
 from umapinfo.pairs.tiles import tile_sums, tiles_error
 
 EXACT_UP_TO = 4000  # points: an exact sum takes a fifth of a second
@@ -67,7 +67,7 @@ def pair_sums(
     Y : float[n, d], layout units
         Any float or integer dtype and any dimension; differences are taken in float64.
     potentials : str or sequence of p str
-        Names out of `umapinfo.pairs.potentials.POTENTIALS`, whose formulas stand there.
+        Names out of `umapinfo.pairs.potentials`, whose formulas stand there.
     weights : float[n, r] or float[n]
         Columns of weights of the other point; [n] counts as one column.
     curve : Curve
@@ -169,11 +169,9 @@ def checked_layout(Y: ArrayLike) -> NDArray[np.float64]:
 def checked_codes(potentials: str | Sequence[str]) -> NDArray[np.int64]:
     """The kernels' codes of one or several names of potentials."""
     names = [potentials] if isinstance(potentials, str) else list(potentials)
-    unknown = [name for name in names if name not in POTENTIALS]
-    if unknown or not names:
-        got = repr(unknown[0]) if unknown else "none"
-        raise ValueError(f"potentials: expected one or more of {', '.join(POTENTIALS)}, got {got}")
-    return np.array([POTENTIALS.index(name) for name in names], dtype=np.int64)
+    if not names:
+        raise ValueError(f"potentials: expected one or more of {', '.join(POTENTIALS)}, got none")
+    return np.array([code_of(name) for name in names], dtype=np.int64)
 
 
 def checked_weights(weights: ArrayLike, n_vertices: int) -> NDArray[np.float64]:
