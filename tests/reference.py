@@ -693,12 +693,14 @@ def pair_potential(name, d2, curve):
             return dq_over_d
         if name in ("entropy", "entropy_slope"):  # dh/dq = ln((1 - q)/q)
             value = np.log1p(x) + times(x, np.log1p(1 / np.float64(x)))
-            return value / (1 + x) if name == "entropy" else dq_over_d * np.log(x)
+            if name == "entropy":
+                return value / (1 + x)
+            return times(dq_over_d, np.log(x)) if x != 1 else 0.0
         if name == "jensen_shannon":  # 2 KL(0 || q/2) + 2 KL(q || q/2)
             to_mean = np.log1p(1 / (1 + 2 * x))
             return 2 * to_mean + 2 * (np.log(2) - times(x, np.log1p(1 / np.float64(2 * x)))) / (1 + x)
         if name == "jensen_shannon_slope":
-            return dq_over_d * 2 * np.log(2 + 1 / np.float64(x))
+            return times(2 * dq_over_d, np.log(2 + 1 / np.float64(x)))
         if name == "fisher_rao":
             return 2 * np.arctan2(1, np.sqrt(x)) ** 2
         if name == "fisher_rao_slope":  # dphi/dx = -x^(-1/2) / (1 + x)

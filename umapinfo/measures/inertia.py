@@ -13,17 +13,15 @@ to tell the kernel, whose eigenvalues come out as large as what is left of the g
 Above DENSE vertices the eigenvalues of some of them alone, a principal submatrix, give a lower bound (interlacing).
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import eigvalsh
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
+from umapinfo.core.distances import Report
 from umapinfo.measures.bernoulli import Floats
 from umapinfo.measures.laplacian import SignedLaplacian
-
-Report = Callable[[str, int, int], None]
 
 DENSE = 3_000  # vertices: the eigenvalues of a dense matrix take some seconds
 ROUNDING = 1e-10  # eigenvalues nearer to 0 than this, or than the sums' error, count as 0
