@@ -681,6 +681,8 @@ def pair_potential(name, d2, curve):
         dx_over_d = 2 * a * b * d2 ** (b - 1)
         if name == "attraction_slope":
             return dx_over_d / (1 + x)
+        if name == "repulsion_square":
+            return pair_potential("repulsion_slope", d2, curve) ** 2
         if name == "repulsion_slope":
             return -2 * b / d2 / (1 + x) if c == 0 else -dx_over_d / (x * (1 + x))
         if name == "fisher":

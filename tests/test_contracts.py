@@ -31,6 +31,7 @@ from umapinfo.measures import (
     pair_sets,
     path,
     perplexity,
+    squared_forces,
 )
 from umapinfo.pairs import POTENTIALS, pair_sums
 
@@ -68,6 +69,11 @@ def observed(observer, case):
 def parts(operator):
     """What a signed Laplacian says of itself."""
     return {name: getattr(operator, name) for name in ("pressure", "size", "n_coincident", "pair_sum_error")}
+
+
+def traces(blocks):
+    """The trace of each vertex's block, which no axes change."""
+    return np.trace(blocks, axis1=1, axis2=2)
 
 
 MEASURES = {
@@ -119,6 +125,15 @@ MEASURES = {
         [case.epoch.Y_before, case.epoch.Y], CURVE, pair_sets.pair_set(case.mu, None)
     ),
     "PathObserver": lambda case: observed(path.PathObserver(), case),
+    "purported_squared_forces": lambda case: traces(
+        squared_forces.purported_squared_forces(case.mu, case.epoch.Y, CURVE)
+    ),
+    "effective_squared_forces": lambda case: traces(
+        squared_forces.effective_squared_forces(case.mu, DESCENT, case.epoch.Y, CURVE)
+    ),
+    "SquaredForcesObserver": lambda case: list(
+        observed(squared_forces.SquaredForcesObserver(), case)["squared_forces"].T
+    ),
     "hill_numbers": lambda case: list(perplexity.hill_numbers(case.mu.weight, (0, 0.7, 1, 3), indptr=case.mu.indptr).T),
     "row_hill_numbers": lambda case: list(perplexity.row_hill_numbers(case.p).T),
     "calibrate": lambda case: calibration.calibrate(case.mu, case.epoch.Y, CURVE),
@@ -144,7 +159,7 @@ def test_every_public_measure__is_registered_here():
             own = getattr(thing, "__module__", None) == module.__name__ and not name.startswith("_")
             if own and (inspect.isfunction(thing) or name.endswith("Observer")):
                 names.add(name)
-    for module in (divergence, fisher_rao, path):
+    for module in (divergence, fisher_rao, path, squared_forces):
         named = {name: getattr(module, name) for name in module.__all__}
         names |= {name for name, thing in named.items() if inspect.isfunction(thing) or name.endswith("Observer")}
     for module, ends in ((gradient, "_gradient"), (balance, ("_balance", "_diameter")), (laplacian, "_laplacian")):

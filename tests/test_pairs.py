@@ -158,9 +158,10 @@ def test_pair_sums__of_a_curve_with_c_keep_coincident_points():
     np.testing.assert_allclose(sums.values[0, :4, 0], expected, rtol=1e-15)
     # variance, slopes and Fisher weight: 2 q (1 - q), 2 * 2 q, 2 * -2 q (e^theta = 1), 0; logarithms are left out
     np.testing.assert_allclose(sums.values[0, 4:11, 0], [0.5, 2.0, -2.0, 0.0, 0.0, 0.0, 0.0], rtol=1e-15)
-    # similarity_slope 2 * -2 q^2, h(1/2) twice, theta = 0, what p = 0 costs at q = 1/2, and its slopes (ln 3, pi/2)
+    # similarity_slope 2 * -2 q^2, h(1/2) twice, theta = 0, what p = 0 costs at q = 1/2, and its slopes (ln 3, pi/2),
+    # and 2 (2 q)^2
     others = [-1.0, 2 * math.log(2), 0.0, 12 * math.log(2) - 6 * math.log(3), -2 * math.log(3)]
-    np.testing.assert_allclose(sums.values[0, 11:, 0], [*others, math.pi**2 / 4, -math.pi], rtol=1e-14)
+    np.testing.assert_allclose(sums.values[0, 11:, 0], [*others, math.pi**2 / 4, -math.pi, 2.0], rtol=1e-14)
     np.testing.assert_array_equal(sums.n_coincident, [2, 2, 2])
 
 

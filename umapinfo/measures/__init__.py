@@ -1,7 +1,7 @@
 """Measures of graphs and layouts, as functions and as observers.
 
 Degree, binarisation, loss and gradients, calibration, balance, the signed Laplacian, divergences, Fisher-Rao lengths,
-perplexity.  The functions `degree` and `divergence` stand in the modules of their names.
+squared forces, perplexity.  The functions `degree` and `divergence` stand in the modules of their names.
 """
 
 from umapinfo.measures.balance import effective_balance, layout_diameter, least_diameter, purported_balance
@@ -36,6 +36,11 @@ from umapinfo.measures.loss import (
 from umapinfo.measures.pair_sets import pair_set
 from umapinfo.measures.path import PathObserver, path_length
 from umapinfo.measures.perplexity import hill_numbers, row_hill_numbers
+from umapinfo.measures.squared_forces import (
+    SquaredForcesObserver,
+    effective_squared_forces,
+    purported_squared_forces,
+)
 
 __all__ = [
     "BinarisationObserver",
@@ -43,6 +48,7 @@ __all__ = [
     "Divergence",
     "LossObserver",
     "PathObserver",
+    "SquaredForcesObserver",
     "article_cross_entropy",
     "calibrate",
     "divergence_and_gradient",
@@ -51,6 +57,7 @@ __all__ = [
     "effective_gradient",
     "effective_laplacian",
     "effective_loss",
+    "effective_squared_forces",
     "fisher_rao_distance",
     "graph_binarisation",
     "hill_numbers",
@@ -66,6 +73,7 @@ __all__ = [
     "purported_gradient",
     "purported_laplacian",
     "purported_loss",
+    "purported_squared_forces",
     "reference_losses",
     "row_binarisation",
     "row_hill_numbers",

@@ -15,6 +15,7 @@ ln d, theta'(d) d = -2 b rho with rho = a s^b / (c + a s^b) (1 for UMAP's c = 0)
     variance_log       q (1 - q) ln d                                             0
     variance_log2      q (1 - q) (ln d)^2                                         0
     similarity_slope   f'(d) / d of the similarity, -attraction_slope q           as attraction_slope, with - before it
+    repulsion_square   repulsion_slope^2                                          as repulsion_slope, with + before it
     entropy            h(q) = -q ln q - (1 - q) ln(1 - q)                         0
     entropy_slope      f'(d) / d of it, attraction_slope q theta                  +inf, or 0: b <= 1, > 1
 
@@ -69,12 +70,14 @@ POTENTIALS = (
     "jensen_shannon_slope",
     "fisher_rao",
     "fisher_rao_slope",
+    "repulsion_square",
 )
 ATTRACTION, REPULSION, SIMILARITY, CLIPPED = 0, 1, 2, 3
 VARIANCE, ATTRACTION_SLOPE, REPULSION_SLOPE, FISHER = 4, 5, 6, 7
 SIMILARITY_LOG, VARIANCE_LOG, VARIANCE_LOG2 = 8, 9, 10
 SIMILARITY_SLOPE, ENTROPY, ENTROPY_SLOPE = 11, 12, 13
 JENSEN_SHANNON, JENSEN_SHANNON_SLOPE, FISHER_RAO, FISHER_RAO_SLOPE = 14, 15, 16, 17
+REPULSION_SQUARE = 18
 WITH_ORDER = ("alpha", "alpha_slope")  # the last bit of their codes is their place here
 LEAST_ORDER, LARGEST_ORDER = 0.01, 4.0
 FIRST_WITH_ORDER = 1 << 52  # the bits of the smallest normal number: no other code is so large
@@ -156,6 +159,8 @@ def potential(code: int, s: float, theta: float, curve: Curve) -> float:
         return (
             (2.0 * curve.a * curve.b * q) ** 2 * s ** (2.0 * curve.b - 1.0) * np.exp(theta)
         )  # finite at 0 for b = 1/2
+    if code == REPULSION_SQUARE:
+        return (slope * np.exp(theta)) ** 2
     if code == SIMILARITY_SLOPE:
         return -slope * q
     if code == ENTROPY_SLOPE:

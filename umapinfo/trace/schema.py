@@ -70,6 +70,12 @@ VARIABLES: dict[str, Variable] = {
     **_table("graph", ("entry",), "bool", {"kept": ("survives pruning, part of mu", "1")}),
     **_table("graph", ("vertex",), "float64", {"degree": ("degree d_i of p", "1")}),
     **_table("layouts", ("epoch", "vertex", "axis"), "float32", {"Y": ("layout", "layout units")}),
+    **_table(
+        "vertices",
+        ("epoch", "vertex", "axis"),
+        "float64",
+        {"squared_forces": ("sum of squared forces so far, of recorded epochs", "1 / layout unit^2")},
+    ),
     **_table("epochs", ("epoch",), "bool", {"done": ("recorded", "1")}),
     **_table("epochs", ("epoch",), "float64", {"alpha": ("learning rate of the epoch", "1")}),
     **_table(
