@@ -172,15 +172,15 @@ def test_every_public_measure__is_registered_here():
 
 @pytest.fixture(scope="module", params=["apart", "coincident"])
 def case(request):
-    """An epoch of a run; its layout put on a grid of 1/64ths, so that shifts by multiples are exact."""
+    """An epoch of a run; its layouts put on a grid of 1/64ths, so that shifts by multiples are exact."""
     p = fuzzy_graph(neighbors(np.random.default_rng(0).normal(size=(N, 3)), K))
     mu = prune(p, T)
     state = initial_state(mu, DESCENT, np.random.default_rng(1).uniform(0, 10, (N, 2)))
     *_, epoch = epochs(mu, CURVE, DESCENT, state, keep_updates=(T,))
-    Y = (np.rint(64 * epoch.Y) / 64).astype(np.float32)
+    before, Y = ((np.rint(64 * layout) / 64).astype(np.float32) for layout in (epoch.Y_before, epoch.Y))
     if request.param == "coincident":
         Y[3] = Y[mu.indices[mu.indptr[3]]]  # the ends of an edge: infinite losses
-    return Case(p, mu, replace(epoch, Y=Y))
+    return Case(p, mu, replace(epoch, Y=Y, Y_before=before))
 
 
 def relabelled_graph(graph, order):
