@@ -303,9 +303,9 @@ def test_the_observer__goes_the_way_of_all_epochs():
     values = observer.values(arrays, epoch)
     found = path_length(some, UMAP, pair_set(graph, 500, 7), n_nodes=1)
     assert values == {
-        "path_length": found.length,
-        "path_length_error": found.length_error,
-        "path_chord": found.chord,
+        "fisher_rao_length": found.length,
+        "fisher_rao_length_error": found.length_error,
+        "fisher_rao_chord": found.chord,
         "straightness": found.straightness,
         "thermodynamic_length": found.thermodynamic_length,
         "thermodynamic_divergence": found.thermodynamic_divergence,

@@ -21,6 +21,7 @@ from umapinfo.measures.binarisation import BinarisationObserver
 from umapinfo.measures.degree import DegreeObserver, degree
 from umapinfo.measures.loss import LossObserver, reference_losses
 from umapinfo.measures.path import PathObserver
+from umapinfo.measures.squared_forces import SquaredForcesObserver
 from umapinfo.trace.schema import SCHEMA, VARIABLES
 
 N, K, T = 40, 8, 25
@@ -70,7 +71,13 @@ def start():
 
 
 def instruments():
-    return [DegreeObserver(), BinarisationObserver(), LossObserver(), PathObserver(n_pairs=200)]
+    return [
+        DegreeObserver(),
+        BinarisationObserver(),
+        LossObserver(),
+        PathObserver(n_pairs=200),
+        SquaredForcesObserver(),
+    ]
 
 
 def full_recording():
@@ -262,7 +269,7 @@ def test_attributes__hold_all_settings_versions_and_what_was_handed_in(full):
         assert field.name in full.attrs
     # Numbers, strings and a list of them, as any file format can hold them.
     assert {type(value) for value in full.attrs.values()} <= {int, float, str, bool, list}
-    assert full.attrs["observers"] == ["degree", "binarisation", "loss", "scribbler"]
+    assert full.attrs["observers"] == ["degree", "binarisation", "loss", "path", "squared_forces", "scribbler"]
 
 
 def test_default_recording__has_21_epochs_and_11_checkpoints(graph, start):

@@ -207,8 +207,8 @@ def fill_speeds(
 class PathObserver:
     """Record how far a run has gone by each recorded epoch, every epoch counted, on a fixed sample of pairs.
 
-    path_length and path_length_error, path_chord, straightness, thermodynamic_length and thermodynamic_divergence (an
-    epoch is one unit of time, with one node in its middle).
+    fisher_rao_length and fisher_rao_length_error, fisher_rao_chord, straightness, thermodynamic_length and
+    thermodynamic_divergence (an epoch is one unit of time, with one node in its middle).
 
     Parameters
     ----------
@@ -243,9 +243,9 @@ class PathObserver:
         """Return the variables named above, from the start up to this epoch."""
         found = lengths(_gathered(arrays), self._pairs)
         return {
-            "path_length": found.length,
-            "path_length_error": found.length_error,
-            "path_chord": found.chord,
+            "fisher_rao_length": found.length,
+            "fisher_rao_length_error": found.length_error,
+            "fisher_rao_chord": found.chord,
             "straightness": found.straightness,
             "thermodynamic_length": found.thermodynamic_length,
             "thermodynamic_divergence": found.thermodynamic_divergence,
