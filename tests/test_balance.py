@@ -7,6 +7,7 @@ import pytest
 import reference as ref
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from strategies import curves, embedded_graphs, spread_layouts
 
@@ -193,6 +194,22 @@ def test_a_layout_under_the_least_diameter__has_more_edges_than_its_graph(case, 
 def purported_balance_at_zero(graph, Y):
     """The mass of the edges at distance 0, which the balance leaves out."""
     return graph.to_csr().toarray()[ref.squared_distances(Y) == 0].sum() / 2
+
+
+def test_at_a_minimum__the_balance_is_1_and_the_diameter_above_the_least():
+    W = np.kron(np.eye(2), 0.5 * (1 - np.eye(4)))  # two groups of four
+    graph, start = graph_from_csr(csr_matrix(W)), np.random.default_rng(0).normal(size=16) * 2
+    best = minimize(
+        lambda y: purported_loss(graph, y.reshape(8, 2), UMAP).bce,
+        start,
+        jac=lambda y: purported_gradient(graph, y.reshape(8, 2), UMAP).ravel(),
+        options={"gtol": 1e-8},
+    )
+    found = purported_balance(graph, best.x.reshape(8, 2), UMAP)
+    # BFGS stops where steps no longer lower the loss, with 1e-5 of a gradient left; at the start it is off by tenths.
+    np.testing.assert_allclose([found.virial_ratio, found.mass_ratio], 1, rtol=1e-4)
+    assert abs(purported_balance(graph, start.reshape(8, 2), UMAP).mass_ratio - 1) > 0.1
+    assert layout_diameter(best.x.reshape(8, 2)) >= least_diameter(graph, UMAP) > 0
 
 
 def test_least_diameter__has_the_numbers_of_the_docstring_and_limits():
