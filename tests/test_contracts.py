@@ -17,7 +17,8 @@ from umapinfo.core.graph import Graph, Rows, prune
 from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import neighbors
 from umapinfo.core.settings import Descent
-from umapinfo.measures import binarisation, degree, gradient, loss, perplexity
+from umapinfo.measures import binarisation, degree, fisher, gradient, loss, perplexity
+from umapinfo.measures.loss_weights import effective_weights, purported_weights
 from umapinfo.pairs import POTENTIALS, pair_sums
 
 N, K, T = 37, 6, 30  # N is the length of nothing but arrays of vertices
@@ -39,6 +40,23 @@ def observed(observer, case):
     arrays = observer.start(case.mu, CURVE, DESCENT)
     observer.step(arrays, case.epoch)
     return observer.values(arrays, case.epoch)
+
+
+def known(case):
+    """The weights of both losses."""
+    return purported_weights(case.mu), effective_weights(case.mu, DESCENT)
+
+
+def of_blocks(own):
+    """What a reflection leaves of the blocks of vertices: the entries off the diagonal change their sign."""
+    entries = own.blocks[:, 0, 0], own.blocks[:, 1, 1], abs(own.blocks[:, 0, 1])
+    return [*entries, own.trace, own.singular.astype(float), own.n_coincident]
+
+
+def pushed(operator, case):
+    """What an operator makes of the purported gradient, which turns with the layout: lengths of vertices."""
+    push = gradient.purported_gradient(case.mu, case.epoch.Y, CURVE)
+    return np.linalg.norm((operator @ push.ravel()).reshape(push.shape), axis=1)
 
 
 MEASURES = {
@@ -71,6 +89,16 @@ MEASURES = {
         np.linalg.norm(gradient.effective_gradient(case.mu, DESCENT, case.epoch.Y, CURVE, push=push), axis=1)
         for push in gradient.PUSHES
     ],
+    "fisher_blocks": lambda case: [
+        *(of_blocks(fisher.fisher_blocks(case.epoch.Y, CURVE, weights=weights)) for weights in (None, known(case)[1]))
+    ],
+    "fisher_metric": lambda case: pushed(fisher.fisher_metric(case.epoch.Y, CURVE), case),
+    "hessian": lambda case: [
+        leaf
+        for weights in known(case)
+        for operator in (fisher.hessian(weights, case.epoch.Y, CURVE),)
+        for leaf in (pushed(operator, case), of_blocks(operator.own))
+    ],
     "hill_numbers": lambda case: list(perplexity.hill_numbers(case.mu.weight, (0, 0.7, 1, 3), indptr=case.mu.indptr).T),
     "row_hill_numbers": lambda case: list(perplexity.row_hill_numbers(case.p).T),
     "pair_sums": lambda case: [
@@ -87,6 +115,7 @@ def test_every_public_measure__is_registered_here():
             if own and (inspect.isfunction(thing) or name.endswith("Observer")):
                 names.add(name)
     names |= {name for name in vars(gradient) if name.endswith("_gradient")}
+    names |= {"fisher_blocks", "fisher_metric", "hessian"}
     assert names == MEASURES.keys() - {"pair_sums"}
 
 

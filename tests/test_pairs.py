@@ -50,6 +50,10 @@ def test_pair_sums__equal_dense_sums_for_any_layout_curve_and_moment(Y, curve, m
         # Rounding of the terms (a logarithm, an exponential: some ulp each, |theta| < 100) and of their sum;
         # the clipped potential is known to one ulp of 1 - q only.
         size = 1e-13 * abs(terms) + 1e-15 * abs(factor)
+        if name in ("attraction_tensor", "repulsion_tensor"):  # two terms, of either sign for b > 1
+            slopes, s = abs(dense_terms(Y, name.replace("tensor", "slope"), curve, 0)[0]), ref.squared_distances(Y)
+            both = np.divide(2 * slopes * (3 * curve[1] + 1), s, out=np.zeros_like(s), where=s > 0)
+            size += 1e-13 * both.reshape(both.shape + (1,) * moment) * abs(factor)
         allowed = np.einsum("ij...,jr->ir...", size, abs(weights))
         assert np.all(abs(sums.values[:, a] - expected) <= allowed)
 
@@ -154,8 +158,10 @@ def test_pair_sums__of_a_curve_with_c_keep_coincident_points():
     # q = 1/2 at d = 0; one ulp of each logarithm.
     expected = [2 * math.log(2), 2 * math.log(2), 1.0, -2 * math.log(0.5 + CLIP)]
     np.testing.assert_allclose(sums.values[0, :4, 0], expected, rtol=1e-15)
-    # variance, slopes and Fisher weight: 2 q (1 - q), 2 * 2 q, 2 * -2 q (e^theta = 1), 0; logarithms are left out
-    np.testing.assert_allclose(sums.values[0, 4:, 0], [0.5, 2.0, -2.0, 0.0, 0.0, 0.0, 0.0], rtol=1e-15)
+    # variance, slopes and Fisher weight: 2 q (1 - q), 2 * 2 q, 2 * -2 q (e^theta = 1), 0; logarithms are left out;
+    # tensors: 2 * 4 q^2, 2 * -4 q^2, 2 * 4 q (2 - q)
+    expected = [0.5, 2.0, -2.0, 0.0, 0.0, 0.0, 0.0, 2.0, -2.0, 6.0]
+    np.testing.assert_allclose(sums.values[0, 4:, 0], expected, rtol=1e-15)
     np.testing.assert_array_equal(sums.n_coincident, [2, 2, 2])
 
 

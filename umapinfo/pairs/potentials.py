@@ -14,9 +14,19 @@ ln d, theta'(d) d = -2 b rho with rho = a s^b / (c + a s^b) (1 for UMAP's c = 0)
     similarity_log     q ln d                                                     -inf
     variance_log       q (1 - q) ln d                                             0
     variance_log2      q (1 - q) (ln d)^2                                         0
+    fisher_tensor      fisher / d^2                                               +inf for b < 2
+    attraction_tensor  (f''(d) - f'(d)/d) / d^2 of the attraction, 4 d^2f/ds^2    -inf, -4 a^2, +inf: b <, =, > 1 (< 2)
+    repulsion_tensor   the same of the repulsion                                  +inf
 
-Energies in nats, slopes and Fisher weight in nats / layout unit^2.  The gradient of sum_j w_j f(d_ij) is
-sum_j w_j f'(d)/d Delta_ij; derivatives in (a, b) are those of theta, (-rho/a, -2 rho ln d), times q or q (1 - q).
+Energies in nats, slopes and Fisher weight in nats / layout unit^2, tensors in nats / layout unit^4.  The gradient of
+sum_j w_j f(d_ij) is sum_j w_j f'(d)/d Delta_ij, a pair's part of its Hessian w_j [slope 1 + tensor Delta Delta^T], of
+the Fisher metric fisher_tensor Delta Delta^T.  With h = a b s^b, so that d^2f/ds^2 follows by the chain rule,
+
+    fisher_tensor      4 h^2 q^2 e^theta / s^2
+    attraction_tensor  4 h q [(b - 1) - h q] / s^2
+    repulsion_tensor   4 h q e^theta [h e^theta (2 - q) - (b - 1)] / s^2           4 b q (1 + b (1 - q)) / s^2 if c = 0
+
+Derivatives in (a, b) are those of theta, (-rho/a, -2 rho ln d), times q or q (1 - q).
 The clipped repulsion is that of Damrich and Hamprecht's code (arXiv 2103.14608).
 
 A new potential is its name below and its line in `potential`.  Every formula but the clipped one is analytic in s, and
@@ -45,10 +55,14 @@ POTENTIALS = (
     "similarity_log",
     "variance_log",
     "variance_log2",
+    "fisher_tensor",
+    "attraction_tensor",
+    "repulsion_tensor",
 )
 ATTRACTION, REPULSION, SIMILARITY, CLIPPED = 0, 1, 2, 3
 VARIANCE, ATTRACTION_SLOPE, REPULSION_SLOPE, FISHER = 4, 5, 6, 7
 SIMILARITY_LOG, VARIANCE_LOG, VARIANCE_LOG2 = 8, 9, 10
+FISHER_TENSOR, ATTRACTION_TENSOR, REPULSION_TENSOR = 11, 12, 13
 
 
 @jit
@@ -64,6 +78,23 @@ def similarity(theta: float) -> float:
 def clipped_surprise(x: float) -> float:
     """-ln(min(x + CLIP, 1)) in nats, for a probability x."""
     return -math.log(min(x + CLIP, 1.0))
+
+
+@jit
+def tensor(code: int, s: float, theta: float, q: float, curve: Curve) -> float:
+    """The tensor potential POTENTIALS[code]; powers of s are apart, so that it is finite at 0 where its limit is."""
+    a, b = curve.a, curve.b
+    if code == FISHER_TENSOR:
+        if curve.c == 0.0:
+            return 4.0 * a * b * b * q * q * s ** (b - 2.0)
+        return (2.0 * a * b * q) ** 2 * s ** (2.0 * b - 2.0) * np.exp(theta)
+    if code == REPULSION_TENSOR and curve.c == 0.0:
+        return 4.0 * b * q * (1.0 + b * similarity(-theta)) / (s * s)
+    bent = (b - 1.0) * s ** (b - 2.0) if b != 1.0 else 0.0 * s
+    if code == ATTRACTION_TENSOR:
+        return 4.0 * a * b * q * (bent - a * b * q * s ** (2.0 * b - 2.0))
+    odds = np.exp(theta)
+    return 4.0 * a * b * q * odds * (a * b * odds * (2.0 - q) * s ** (2.0 * b - 2.0) - bent)
 
 
 @jit
@@ -84,6 +115,8 @@ def potential(code: int, s: float, theta: float, curve: Curve) -> float:
         return q * similarity(-theta) * 0.5 * np.log(s)
     if code == VARIANCE_LOG2:
         return q * similarity(-theta) * (0.5 * np.log(s)) ** 2
+    if code >= FISHER_TENSOR:
+        return tensor(code, s, theta, q, curve)
     slope = 2.0 * curve.b * curve.a * s ** (curve.b - 1.0) * q
     if code == REPULSION_SLOPE:
         return -slope * np.exp(theta)
