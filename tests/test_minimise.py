@@ -152,7 +152,6 @@ def test_the_minimum__is_wider_than_the_bound_and_lower_than_umap(digits):
     Y, n, degree = digits.minima["purported"], 150, digits.p.sum() / 150
     bound = (((n - 1) / degree - 1) / UMAP.a) ** (1 / (2 * UMAP.b))
     assert np.sqrt(ref.squared_distances(Y).max()) >= bound
-    assert np.sqrt(ref.squared_distances(digits.umap).max()) < bound
     least, start = (purported_loss(digits.mu, layout, UMAP).bce for layout in (Y, digits.umap))
     assert least < 0.9 * start
 

@@ -23,15 +23,19 @@ from umapinfo.measures.loss import (
     reference_losses,
     sampled_loss,
 )
+from umapinfo.measures.objective import Loss, dilated, effective, purported
 from umapinfo.measures.perplexity import hill_numbers, row_hill_numbers
 from umapinfo.measures.spectrum import alignment, spectral_density
 
 __all__ = [
     "BinarisationObserver",
     "DegreeObserver",
+    "Loss",
     "LossObserver",
     "alignment",
     "article_cross_entropy",
+    "dilated",
+    "effective",
     "effective_gradient",
     "effective_loss",
     "fisher_blocks",
@@ -42,6 +46,7 @@ __all__ = [
     "i_divergence",
     "largest_eigenvalues",
     "layout_binarisation",
+    "purported",
     "purported_gradient",
     "purported_loss",
     "reference_losses",

@@ -134,11 +134,11 @@ class Loss:
         """How many coincident pairs cost +inf: but for edges with B = 0, and two vertices that repel nobody."""
         if curve.c > 0:
             return 0
-        weights = self.weights
-        free = int((edge_d2(Y, weights.heads, weights.tails)[weights.B == 0] == 0).sum())
-        idle = Y[(weights.u * weights.v).sum(axis=1) == 0]
-        together = np.unique(idle, axis=0, return_counts=True)[1] if len(idle) else np.zeros(1, int)
-        return n_coincident - free - int((together * (together - 1) // 2).sum())
+        heads, tails, B = self.weights.heads, self.weights.tails, self.weights.B
+        idle = (self.weights.u * self.weights.v).sum(axis=1) == 0
+        free = (edge_d2(Y, heads, tails) == 0) & (B == 0) & ~(idle[heads] & idle[tails])
+        together = np.unique(Y[idle], axis=0, return_counts=True)[1] if idle.any() else np.zeros(1, int)
+        return n_coincident - int(free.sum()) - int((together * (together - 1) // 2).sum())
 
 
 def purported(graph: Graph) -> Loss:

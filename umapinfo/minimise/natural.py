@@ -17,6 +17,7 @@ import numpy as np
 
 from umapinfo.core.curve import Curve
 from umapinfo.measures.bernoulli import Floats
+from umapinfo.measures.fisher import fisher_metric
 from umapinfo.measures.objective import Loss
 from umapinfo.minimise.lbfgs import dot
 from umapinfo.minimise.line_search import Trial
@@ -30,8 +31,6 @@ POOR, GOOD, ACCEPTED = 0.25, 0.75, 1e-4  # fall of the loss over that of the gue
 
 def natural_step(loss: Loss, Y: Floats, curve: Curve, gradient: Floats) -> tuple[Floats, float]:
     """The displacement delta float64[n, d] of a whole step, and its length 1/2 delta^T G delta in nats."""
-    from umapinfo.measures.fisher import fisher_metric
-
     metric = fisher_metric(Y, curve, weights=loss.weights, rtol=ROUGHLY)
     blocks, d = metric.own.blocks, Y.shape[1]
     floor = FLOOR * np.maximum(np.trace(blocks, axis1=1, axis2=2), np.finfo(float).tiny)

@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 NEAR = 8e-9  # seconds of one core for a near pair looked at from both ends: as in `umapinfo.pairs.choice`
 SLOPES = 1.8  # steps that r_c is wider by, for gradients as exact as values
-MARGIN = 0.1  # by which a plan's box is wider than the layout: iterations move it
+MARGIN = 0.1  # by which a plan's box is further from the median than the layout is: iterations move it
 
 
 class Energy(NamedTuple):
@@ -91,7 +91,7 @@ def energy_plan(Y: Floats, energy: Energy, curve: Curve, rtol: float | None) -> 
     n, d = Y.shape
     if rtol is None or d not in (2, 3):
         return None
-    middle = (Y.max(axis=0) + Y.min(axis=0)) / 2
+    middle = np.median(Y, axis=0)  # of outliers, which are left out of the box, it knows nothing
     wider, budget = middle + (1 + MARGIN) * (Y - middle), DIRECT * n * n * len(energy.potentials) * (1 + d)
     steps, tolerance = radius_in_steps(rtol, d) + SLOPES, rtol / TOLERANCE
     for _ in range(TRIES):
