@@ -3,7 +3,9 @@
 - ``cache=True``: a kernel is compiled once a machine, not once a process. A compiled kernel holds the code of
   every kernel it calls, also those of other files, while numba (0.68, ``numba/core/caching.py``) throws a
   cached kernel away only when the kernel's own file changes. So the cache is stamped with a digest of all
-  sources of the package, beside numba's own stamp: any change compiles anew, nothing stale is run.
+  sources of the package, beside numba's own stamp: any change compiles anew, nothing stale is run. And of two
+  processes that compile a kernel for different types at once, numba's index names the one's file, which may
+  then hold the other's code. `KernelFiles` has no index.
 - ``nogil=True``: other threads (a progress bar, a notebook) go on while a kernel runs.
 - ``error_model="numpy"``: x / 0 is inf or NaN, as in numpy; the check for an exception would cost a branch in
   every division of the hot loops.
@@ -17,6 +19,7 @@ order.
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,21 +50,56 @@ def source_digest(folder: Path) -> bytes | None:
 
 
 _SOURCES = source_digest(Path(__file__).parent)
+_PARTS = ("_cache_path", "_index_name", "_data_name", "_load_data", "_save_data", "_source_stamp", "_version")
+
+
+class KernelFiles:
+    """A kernel's cache: a file for each combination of types, named after it, which says what it holds.
+
+    Takes the place of numba's ``IndexDataCacheFile``, and writes by it: a file is whole or not there.
+
+    Parameters
+    ----------
+    files : IndexDataCacheFile
+    """
+
+    def __init__(self, files: Any) -> None:
+        self._files = files
+        self._stamp = (files._version, files._source_stamp, _SOURCES)
+
+    def load(self, key: Any) -> Any:
+        """What is kept of types and machine, or None: nothing, something of other sources, or a damaged file."""
+        try:
+            stamp, kept, data = self._files._load_data(self._name(key))
+            return data if (stamp, kept) == (self._stamp, key) else None
+        except Exception:  # what unpickling the damaged raises may be anything
+            return None
+
+    def save(self, key: Any, data: Any) -> None:
+        """Keep a compiled kernel, in the place of what other sources gave; where the disk is full, do not."""
+        with suppress(OSError):
+            self._files._save_data(self._name(key), (self._stamp, key, data))
+
+    def flush(self) -> None:
+        """Forget all that is kept of the kernel."""
+        for path in Path(self._files._cache_path).glob(f"{self._files._index_name.removesuffix('nbi')}*.nbc"):
+            path.unlink(missing_ok=True)
+
+    def _name(self, key: Any) -> str:
+        return self._files._data_name(int(hashlib.sha256(repr(key).encode()).hexdigest()[:15], 16))
 
 
 def _compiled(kernel: Kernel, *, parallel: bool) -> Kernel:
     """Numba's dispatcher of a kernel: cached under the package's stamp where there is a place for it."""
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "parallel": parallel}
-    try:
+    with suppress(RuntimeError):  # neither the package's folder nor the user's cache can be written
         dispatcher: Any = numba.njit(cache=True, **options)(kernel)
-    except RuntimeError:
-        # Neither the package's folder nor the user's cache can be written: compile in every process instead.
-        dispatcher = numba.njit(**options)(kernel)
-    # A private attribute: where a future numba has it no more, numba's own stamp (of the one file) stays.
-    cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-    if cache_file is not None and hasattr(cache_file, "_source_stamp"):
-        cache_file._source_stamp = (cache_file._source_stamp, _SOURCES)
-    return dispatcher
+        cache: Any = getattr(dispatcher, "_cache", None)
+        if _SOURCES and all(hasattr(getattr(cache, "_cache_file", None), part) for part in _PARTS):
+            cache._cache_file = KernelFiles(cache._cache_file)
+            return dispatcher
+    # No place, no sources to tell changes by, or a numba with other private attributes: each process compiles anew.
+    return numba.njit(**options)(kernel)
 
 
 def jit(kernel: Kernel) -> Kernel:

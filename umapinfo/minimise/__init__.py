@@ -8,12 +8,12 @@ n(n - 1)/2 times the similarity across its diameter, a diameter of at least [((n
 145 layout units for MNIST, where UMAP's layouts are some 20 wide.
 """
 
+from __future__ import annotations
+
 from dataclasses import asdict, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
-from numpy.typing import ArrayLike, NDArray
 
 from umapinfo.core.curve import Curve, checked_curve
 from umapinfo.core.settings import Descent
@@ -22,10 +22,10 @@ from umapinfo.measures.objective import RATES, Loss, check_connected, effective,
 from umapinfo.minimise.iterations import Minimiser, Settings
 from umapinfo.minimise.recording import MINIMISER, check_minimisation, found_at, go_on, history, minimiser_layout
 from umapinfo.pairs.sums import checked_layout
-from umapinfo.trace.again import check_law, note_environment, plan_of, reopened, restore
+from umapinfo.trace.again import check_law, note_environment, reopened, restore, stored_plan
 from umapinfo.trace.opening import open_trace
 from umapinfo.trace.record import started
-from umapinfo.trace.recording import Plan, Recording, epoch_numbers
+from umapinfo.trace.recording import Plan, Recording, plan_of
 from umapinfo.trace.store import checked_path
 from umapinfo.trace.table import Memory
 from umapinfo.trace.tree import (
@@ -37,6 +37,10 @@ from umapinfo.trace.tree import (
     known_before,
     last_epoch,
 )
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["history", "minimise", "minimiser_layout", "resume_minimisation"]
 
@@ -118,7 +122,7 @@ def minimise(
     attributes |= checked_attrs(attrs, attributes)
     minimiser = Minimiser(loss, curve, settings)
     arrays = minimiser.start(start)
-    check_apart(arrays["value"], start)
+    check_apart(float(arrays["value"]), start)
     keep = np.ones(loss.graph.n_entries, dtype=bool)
     known = known_before(loss.graph, keep, labels, plan.checkpoints, plan.update_epochs)
     with started(target, attributes, plan, known, found_at(0, arrays, plan)) as table:
@@ -157,10 +161,10 @@ def resume_minimisation(path: Any, *, loss: Loss | None = None, progress: bool =
             check_law(trace)
             saved = trace["checkpoints"].to_dataset().isel(checkpoint=-1).load()
             minimiser = Minimiser(known, curve_of(trace), settings_of(trace))
-            arrays = minimiser.blank(saved["checkpoint_Y"].shape)
+            arrays = minimiser.blank((trace.attrs["n_vertices"], saved.sizes["axis"]))
             restore(MINIMISER, arrays, saved)
             note_environment(trace, store.folder)
-            go_on(minimiser, arrays, plan_of(store), int(saved["checkpoint_epoch"]) + 1, store, progress)
+            go_on(minimiser, arrays, stored_plan(store), int(saved["checkpoint_epoch"]) + 1, store, progress)
     return open_trace(path)
 
 
@@ -195,8 +199,7 @@ def checked_plan(recording: Recording | None, n_steps: int) -> Plan:
             "recording: expected neither observers nor updates, which belong to a descent, got some; take measures of "
             "the recorded layouts"
         )
-    kept = (epoch_numbers(getattr(recording, what), n_steps, what) for what in ("epochs", "checkpoints"))
-    return Plan(*kept, np.zeros(0, np.int32))
+    return plan_of(recording, n_steps)
 
 
 def settings_of(trace: xr.DataTree) -> Settings:

@@ -4,15 +4,21 @@ At recorded iterations the layout, the loss and the counts stand; at checkpoints
 float64, as /checkpoints/minimiser_<array>.  Once the run is over, the layout rests: what is recorded later is the same.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
-import xarray as xr
-from numpy.typing import NDArray
 
 from umapinfo.minimise.iterations import HISTORY, Arrays, Minimiser
 from umapinfo.progress import Progress
 from umapinfo.trace.recording import Plan
 from umapinfo.trace.store import Store, size_on_disk
 from umapinfo.trace.table import RUN, Found, Memory
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
 
 MINIMISER = "minimiser"
 SAID = {
@@ -71,6 +77,8 @@ def history(trace: xr.DataTree) -> xr.Dataset:
     ValueError
         The trace is none of a minimisation.
     """
+    import xarray as xr
+
     check_minimisation(trace)
     saved = trace["checkpoints"].to_dataset().isel(checkpoint=-1)
     n = int(saved[f"{MINIMISER}_n_iterations"]) + 1

@@ -3,23 +3,31 @@
 Both give the bits of the run, of the law (`umapinfo.core.LAW`) that it had.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from umapinfo.core import LAW
 from umapinfo.core.descent import Epoch, State, epochs
+from umapinfo.core.forecast import sizes_of
 from umapinfo.core.graph import prune
+from umapinfo.memory import check_memory, peak
+from umapinfo.progress import Progress
+from umapinfo.trace.forecast import run_stages
 from umapinfo.trace.observers import Arrays, Observer
 from umapinfo.trace.opening import check_chunks, existing_trace, open_trace, read_metadata, tree_of, whole
 from umapinfo.trace.record import descend, start_epoch
 from umapinfo.trace.recording import Plan, Recorder, checked_observers
 from umapinfo.trace.store import Store, change_attributes
 from umapinfo.trace.tree import curve_of, descent_of, environment, graph_of, last_epoch
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def resume(path: Any, *, observers: Sequence[Observer] = (), progress: bool = True) -> xr.DataTree:
@@ -51,6 +59,8 @@ def resume(path: Any, *, observers: Sequence[Observer] = (), progress: bool = Tr
         or one of another schema or law.
     RuntimeError
         Another process writes to the trace.
+    MemoryError
+        Before anything is run or written: the rest is forecast to take more memory than is free.
     """
     checked_observers(observers)
     with reopened(path) as (trace, store):
@@ -88,15 +98,18 @@ def _go_on(trace: xr.DataTree, store: Store, observers: Sequence[Observer], prog
     descent, curve = descent_of(trace), curve_of(trace)
     mu = prune(graph_of(trace), trace.attrs["n_epochs"])
     saved = trace["checkpoints"].to_dataset().isel(checkpoint=-1)
+    plan = stored_plan(store)
+    stages = run_stages(sizes_of(mu, saved.sizes["axis"]), descent, observers, plan)
+    check_memory(stages)
     arrays = {observer.name: observer.start(mu, curve, descent) for observer in observers}
     for name, started in arrays.items():
         restore(name, started, saved)
-    recorder = Recorder(observers, arrays, plan_of(store), descent)
+    recorder = Recorder(observers, arrays, plan, descent)
     note_environment(trace, store.folder)  # before: the rest may be cut off, too
-    descend(mu, curve, descent, _state(saved), recorder, store, progress)
+    descend(mu, curve, descent, _state(saved), recorder, store, Progress(progress), peak(stages))
 
 
-def plan_of(store: Store) -> Plan:
+def stored_plan(store: Store) -> Plan:
     """The epochs at which a store's run keeps something."""
     planned = ("epochs/epoch", "checkpoints/checkpoint_epoch", "updates/update_epoch")
     return Plan(*(whole(store.folder, path, store.columns) for path in planned))
