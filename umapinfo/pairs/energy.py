@@ -31,6 +31,7 @@ from umapinfo.pairs.far import Plan
 from umapinfo.pairs.far_energy import far_energy
 from umapinfo.pairs.fourier import CHECKED, FINER, SAFETY, TOLERANCE, TRIES
 from umapinfo.pairs.near_energy import NearTask, combined, start_near
+from umapinfo.pairs.outside_energy import OutsideTask, add_outside
 from umapinfo.pairs.rows import row_sums
 from umapinfo.pairs.sums import checked_codes
 from umapinfo.pairs.taylor import polynomial
@@ -148,15 +149,12 @@ def pair_energy(Y: Floats, energy: Energy, curve: Curve, plan: Plan | None = Non
     if inside.all():
         return _in_box(Y, energy, curve, plan)
     found = _in_box(Y[inside], energy.of(inside), curve, plan)
-    gradient, value, n_coincident = np.empty_like(Y), found.value, 2 * found.n_coincident
+    gradient = np.zeros_like(Y)
     gradient[inside] = found.gradient
-    gradient[~inside] = 0.0
-    bulk, outside, everyone = np.flatnonzero(inside), np.flatnonzero(~inside), np.arange(len(Y))
-    for rows, others in ((bulk, outside), (outside, everyone)):
-        more, forces, coincident = _of_rows(Y, energy, curve, rows, others)
-        value, n_coincident = value + more / 2, n_coincident + coincident
-        gradient[rows] += forces
-    return EnergyValue(value, gradient, n_coincident // 2)
+    codes, slope_codes = checked_codes(energy.potentials), checked_codes(energy.slopes)
+    task = OutsideTask(Y, np.flatnonzero(~inside), codes, slope_codes, energy.factors, energy.u, energy.v, curve)
+    more, n_coincident = add_outside(task, gradient)
+    return EnergyValue(found.value + more, gradient, found.n_coincident + n_coincident)
 
 
 def _exactly(Y: Floats, energy: Energy, curve: Curve) -> EnergyValue:
@@ -168,17 +166,6 @@ def _exactly(Y: Floats, energy: Energy, curve: Curve) -> EnergyValue:
         fill_sums(Y, checked_codes(names), energy.v, curve, moment, sums, n_coincident)
         parts.append(np.einsum("k,ir,ikrd->id", energy.factors, u, sums))
     return EnergyValue(float(parts[0].sum()) / 2, parts[1], int(n_coincident.sum()) // 2)
-
-
-def _of_rows(
-    Y: Floats, energy: Energy, curve: Curve, rows: NDArray[np.int64], others: NDArray[np.int64]
-) -> tuple[float, Floats, int]:
-    """Of some vertices against others: the sum of their energies, their gradients, and coincident others."""
-    u = energy.u[rows]
-    values, _, n_coincident = row_sums(Y, rows, others, checked_codes(energy.potentials), energy.v, curve, 0)
-    forces, _, _ = row_sums(Y, rows, others, checked_codes(energy.slopes), energy.v, curve, 1)
-    total = np.einsum("k,ir,ikrd->", energy.factors, u, values)
-    return float(total), np.einsum("k,ir,ikrd->id", energy.factors, u, forces), int(n_coincident.sum())
 
 
 def _in_box(Y: Floats, energy: Energy, curve: Curve, plan: Plan) -> EnergyValue:
