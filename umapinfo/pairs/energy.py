@@ -26,12 +26,11 @@ from numpy.typing import NDArray
 from umapinfo.core.curve import Curve
 from umapinfo.pairs.cells import cells_of
 from umapinfo.pairs.choice import DIRECT, choose, radius_in_steps
-from umapinfo.pairs.direct import fill_sums
+from umapinfo.pairs.direct_energy import DirectTask, add_direct
 from umapinfo.pairs.far import Plan
 from umapinfo.pairs.far_energy import far_energy
 from umapinfo.pairs.fourier import CHECKED, FINER, SAFETY, TOLERANCE, TRIES
 from umapinfo.pairs.near_energy import NearTask, combined, start_near
-from umapinfo.pairs.outside_energy import OutsideTask, add_outside
 from umapinfo.pairs.rows import row_sums
 from umapinfo.pairs.sums import checked_codes
 from umapinfo.pairs.taylor import polynomial
@@ -136,7 +135,7 @@ def pair_energy(Y: Floats, energy: Energy, curve: Curve, plan: Plan | None = Non
     curve : Curve
     plan : Plan or None
         Of `energy_plan`, for this layout or one near it: vertices outside its box are summed one by one.  None: exact
-        sums, in n^2 times some 80 ns.
+        sums, in n^2 times some 50 ns.
 
     Returns
     -------
@@ -144,28 +143,22 @@ def pair_energy(Y: Floats, energy: Energy, curve: Curve, plan: Plan | None = Non
         The bits do not depend on the number of threads.
     """
     if plan is None:
-        return _exactly(Y, energy, curve)
+        return _exactly(Y, energy, curve, np.arange(len(Y)))
     inside = plan.inside(Y)
     if inside.all():
         return _in_box(Y, energy, curve, plan)
     found = _in_box(Y[inside], energy.of(inside), curve, plan)
-    gradient = np.zeros_like(Y)
-    gradient[inside] = found.gradient
-    codes, slope_codes = checked_codes(energy.potentials), checked_codes(energy.slopes)
-    task = OutsideTask(Y, np.flatnonzero(~inside), codes, slope_codes, energy.factors, energy.u, energy.v, curve)
-    more, n_coincident = add_outside(task, gradient)
-    return EnergyValue(found.value + more, gradient, found.n_coincident + n_coincident)
+    others = _exactly(Y, energy, curve, np.flatnonzero(~inside))
+    others.gradient[inside] += found.gradient
+    return EnergyValue(found.value + others.value, others.gradient, found.n_coincident + others.n_coincident)
 
 
-def _exactly(Y: Floats, energy: Energy, curve: Curve) -> EnergyValue:
-    n, d = Y.shape
-    u, parts, n_coincident = energy.u, [], np.zeros(n, dtype=np.int64)
-    for names, moment in ((energy.potentials, 0), (energy.slopes, 1)):
-        sums = np.zeros((n, len(names), u.shape[1], d**moment))
-        n_coincident[:] = 0
-        fill_sums(Y, checked_codes(names), energy.v, curve, moment, sums, n_coincident)
-        parts.append(np.einsum("k,ir,ikrd->id", energy.factors, u, sums))
-    return EnergyValue(float(parts[0].sum()) / 2, parts[1], int(n_coincident.sum()) // 2)
+def _exactly(Y: Floats, energy: Energy, curve: Curve, vertices: NDArray[np.int64]) -> EnergyValue:
+    """E and its gradient of the pairs that some vertices are in."""
+    codes, slope_codes, gradient = checked_codes(energy.potentials), checked_codes(energy.slopes), np.zeros_like(Y)
+    task = DirectTask(Y, vertices, codes, slope_codes, energy.factors, energy.u, energy.v, curve)
+    value, n_coincident = add_direct(task, gradient)
+    return EnergyValue(value, gradient, n_coincident)
 
 
 def _in_box(Y: Floats, energy: Energy, curve: Curve, plan: Plan) -> EnergyValue:

@@ -1,4 +1,4 @@
-"""The loops of products with the matrix of a sum over pairs (`umapinfo.pairs.products`): modes, near pairs, all pairs."""
+"""The loops of products with the matrix of a sum over pairs (`umapinfo.pairs.products`)."""
 
 import numpy as np
 from numba import prange
