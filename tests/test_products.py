@@ -22,6 +22,12 @@ def columns(n, rank, seed=1):
     return (ones, ones) if rank == 1 else (np.hstack([s, ones]), np.hstack([ones, s]))
 
 
+@pytest.fixture
+def split_always(monkeypatch):
+    """Splits are taken whatever they cost."""
+    monkeypatch.setattr("umapinfo.pairs.products.DIRECT", 1.0)
+
+
 def cloud(n, dim, seed=0):
     return np.random.default_rng(seed).normal(size=(n, dim)) * 3
 
@@ -54,7 +60,7 @@ def test_direct_products__are_those_of_the_loops(Y, curve, rank, name):
 @pytest.mark.parametrize("name", MATRICES)
 @pytest.mark.parametrize("rank", [1, 2])
 @pytest.mark.parametrize("dim", [2, 3])
-def test_split_products__are_within_rtol_of_direct_ones(dim, rank, name):
+def test_split_products__are_within_rtol_of_direct_ones(dim, rank, name, split_always):
     n = 2500
     Y, (tensor, slope), (u, v) = cloud(n, dim), MATRICES[name], columns(n, rank)
     Y[:3] *= 40  # outside the box, or in a wide one
@@ -67,7 +73,7 @@ def test_split_products__are_within_rtol_of_direct_ones(dim, rank, name):
     assert (abs(split(x) - direct(x)).max(axis=1) <= 1e-6 * sizes).all()
 
 
-def test_split_products__are_symmetric_and_linear_up_to_the_transforms_tolerance():
+def test_split_products__are_symmetric_and_linear_up_to_the_transforms_tolerance(split_always):
     n = 2000
     Y, (u, v) = cloud(n, 2), columns(n, 2)
     split = PairProducts(Y, *MATRICES["repulsion"], u, v, UMAP, 1e-6)
@@ -77,7 +83,7 @@ def test_split_products__are_symmetric_and_linear_up_to_the_transforms_tolerance
     np.testing.assert_allclose(split(2 * x - y), 2 * split(x) - split(y), atol=1e-7 * sizes.max())
 
 
-def test_split_products__leave_far_vertices_to_direct_sums():
+def test_split_products__leave_far_vertices_to_direct_sums(split_always):
     n = 2000
     Y, (u, v) = cloud(n, 2), columns(n, 1)
     Y[7] = [1e6, 0.0]
@@ -89,7 +95,7 @@ def test_split_products__leave_far_vertices_to_direct_sums():
     assert (abs(split(x) - direct(x)).max(axis=1) <= 1e-6 * sizes).all()
 
 
-def test_products__have_the_same_bits_for_any_number_of_threads(n_threads):
+def test_products__have_the_same_bits_for_any_number_of_threads(n_threads, split_always):
     n = 2000
     Y, (u, v) = cloud(n, 2), columns(n, 1)
     x, found = np.random.default_rng(4).normal(size=Y.shape), set()
@@ -104,6 +110,7 @@ def test_products__are_direct_where_no_split_serves(monkeypatch):
     Y, (u, v) = cloud(300, 4), columns(300, 1)
     assert PairProducts(Y, "fisher_tensor", None, u, v, UMAP, 1e-6).plan is None
     Y, kept = cloud(2000, 2), columns(2000, 1)
+    monkeypatch.setattr(products, "DIRECT", 1.0)
     monkeypatch.setattr(products, "SAFETY", 1e9)  # an error that is seen to be too large
     refused = PairProducts(Y, "fisher_tensor", None, *kept, UMAP, 1e-6)
     assert (refused.plan, refused.error) == (None, 0.0)

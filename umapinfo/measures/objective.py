@@ -191,6 +191,9 @@ def dilated(loss: Loss, curve: Curve, Y: ArrayLike, *, rtol: float | None = RTOL
         an edge of weight 1, or a loss without repulsion (the narrower the better).
     """
     curve, layout = checked_curve(curve), checked_layout(checked_rows(loss.weights, Y))
+    attraction, repulsion, rounding = _totals(loss.weights)
+    if not attraction > 0 or not repulsion > rounding:
+        raise _no_scale(loss, wider=not attraction > 0)
 
     def pull(log2_scale: float) -> float:
         """DL / d ln s."""
@@ -202,9 +205,21 @@ def dilated(loss: Loss, curve: Curve, Y: ArrayLike, *, rtol: float | None = RTOL
     while way * pull(way * step) < 0:
         step *= 2
         if step > np.log2(WIDEST):
-            raise ValueError(
-                f"layout Y: expected a scale at which the {loss.name} loss is least, got one that is better the "
-                f"{'wider' if way > 0 else 'narrower'} Y is; give a graph with some edges of weight under 1"
-            )
+            raise _no_scale(loss, wider=way > 0)
     found = brentq(pull, *sorted((0.0, way * step)), xtol=1e-7)
     return np.asarray(2.0**found * layout)
+
+
+def _totals(weights: LossWeights) -> tuple[float, float, float]:
+    """Sum A and sum B over all pairs, and what of the latter may be rounding."""
+    u, v = weights.u, weights.v
+    charged = float(u.sum(axis=0) @ v.sum(axis=0) - (u * v).sum()) / 2
+    return float(weights.A.sum()), charged + float((weights.B - weights.charged).sum()), 1e-12 * charged
+
+
+def _no_scale(loss: Loss, wider: bool) -> ValueError:
+    """The error of a layout that is the better the wider, or the narrower it is."""
+    return ValueError(
+        f"layout Y: expected a scale at which the {loss.name} loss is least, got one that is better the "
+        f"{'wider' if wider else 'narrower'} Y is; give a graph with some edges of weight under 1"
+    )

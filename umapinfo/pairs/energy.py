@@ -31,7 +31,7 @@ from umapinfo.pairs.far import Plan
 from umapinfo.pairs.far_energy import far_energy
 from umapinfo.pairs.fourier import CHECKED, FINER, SAFETY, TOLERANCE, TRIES
 from umapinfo.pairs.near_energy import NearTask, combined, start_near
-from umapinfo.pairs.rows import row_sums
+from umapinfo.pairs.rows import outer_rows, row_sums
 from umapinfo.pairs.sums import checked_codes
 from umapinfo.pairs.taylor import polynomial
 
@@ -73,7 +73,7 @@ class EnergyValue(NamedTuple):
 
 
 def energy_plan(Y: Floats, energy: Energy, curve: Curve, rtol: float | None) -> Plan | None:
-    """A plan by which the gradient is seen to be within rtol at every vertex; None where exact sums cost less.
+    """A plan by which the gradient is within rtol at all vertices checked; None where exact sums cost less.
 
     Parameters
     ----------
@@ -107,21 +107,13 @@ def energy_plan(Y: Floats, energy: Energy, curve: Curve, rtol: float | None) -> 
 
 def gradient_error(Y: Floats, energy: Energy, curve: Curve, plan: Plan) -> float:
     """Twice the largest error of the gradient seen at some vertices, over their sums of |B_ij f'(d_ij)|."""
-    n, rows = len(Y), _rows_to_check(Y)
+    n, rows = len(Y), outer_rows(Y, CHECKED)
     found = pair_energy(Y, energy, curve, plan).gradient[rows]
     exact, sizes, _ = row_sums(Y, rows, np.arange(n), checked_codes(energy.slopes), energy.v, curve, 1)
     u = energy.u[rows]
     gap = np.abs(np.einsum("k,ir,ikrd->id", energy.factors, u, exact) - found)
     size = np.einsum("k,ir,ikrd->id", np.abs(energy.factors), np.abs(u), sizes)
     return SAFETY * float(np.divide(gap, size, out=np.where(gap > 0, np.inf, 0.0), where=size > 0).max())
-
-
-def _rows_to_check(Y: Floats) -> NDArray[np.int64]:
-    """Vertices to check: a third at random, a third of the outer twentieth, a third the outermost, which feel least."""
-    n, third, random = len(Y), CHECKED // 3, np.random.default_rng(1)
-    outer = np.argsort(-np.abs(Y - np.median(Y, axis=0)).max(axis=1), kind="stable")
-    some = random.permutation(outer[: max(n // 20, 1)])[:third]
-    return np.unique(np.concatenate([random.choice(n, min(third, n), replace=False), some, outer[:third]]))
 
 
 def pair_energy(Y: Floats, energy: Energy, curve: Curve, plan: Plan | None = None) -> EnergyValue:

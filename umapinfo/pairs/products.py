@@ -21,14 +21,13 @@ from umapinfo.core.curve import Curve
 from umapinfo.pairs.cells import cells_of
 from umapinfo.pairs.choice import DIRECT, NEAR, choose, radius_in_steps
 from umapinfo.pairs.far import Plan, pairs_of_columns
-from umapinfo.pairs.fourier import FINER, OUTSIDE, SAFETY, TOLERANCE, TRIES
+from umapinfo.pairs.fourier import CHECKED, FINER, OUTSIDE, SAFETY, TOLERANCE, TRIES
 from umapinfo.pairs.near import Lacking
 from umapinfo.pairs.potentials import POTENTIALS
 from umapinfo.pairs.product_kernels import add_near_products, fill_products, multiply
+from umapinfo.pairs.rows import outer_rows
 
 Floats = NDArray[np.float64]
-
-CHECKED = 48  # vertices whose products are compared with exact ones
 
 
 class PairProducts:
@@ -92,8 +91,7 @@ class PairProducts:
 
     def _try(self, plan: Plan, rtol: float) -> bool:
         """Take a plan, if it is seen to keep to rtol."""
-        random = np.random.default_rng(2)
-        x, rows = random.normal(size=self._Y.shape), random.choice(len(self._Y), min(CHECKED, len(self._Y)), False)
+        x, rows = np.random.default_rng(2).normal(size=self._Y.shape), outer_rows(self._Y, CHECKED)
         exact, sizes = self._direct(x, rows, np.arange(len(self._Y)))
         self.plan, self._split = plan, Split(self._Y, self._codes, self._v, self._curve, plan)
         gap = np.abs(self(x)[rows] - exact).max(axis=1)
