@@ -173,7 +173,7 @@ def pair_blocks(
     out: Floats = (weight * tensor)[:, np.newaxis, np.newaxis] * delta[:, :, np.newaxis] * delta[:, np.newaxis]
     for one in slope:
         out += (weight * one)[:, np.newaxis, np.newaxis] * np.eye(layout.shape[1])
-    return out
+    return (out + out.transpose(0, 2, 1)) / 2  # symmetric to the bit
 
 
 def _dense(weights: LossWeights, layout: Floats, curve: Curve, form: Form, edges: Floats, own: Floats) -> Floats:
