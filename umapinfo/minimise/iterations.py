@@ -1,8 +1,8 @@
 """The iterations of a minimiser: each from arrays alone, which a checkpoint holds, so that a run can be gone on with.
 
 All values of a run of iterations are taken by one plan of the sums over all pairs (`umapinfo.pairs.energy`): they are
-one smooth function.  The plan is renewed, and the value taken anew, every RENEWED iterations, when vertices have left
-its box, and when a line search finds nothing; a trial that takes many vertices out of the box counts as too far.
+one smooth function.  The plan is renewed, and the value taken anew, every RENEWED iterations, when a line search finds
+nothing, and after a trial that would have taken many vertices out of its box: that counts as too far.
 """
 
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ class Minimiser:
         """One iteration; none if the run is over: the layout then rests."""
         if arrays["over"]:
             return
-        if arrays["n_iterations"] - arrays["plan_made"] >= RENEWED or self._n_left(arrays, arrays["Y"]) > 0:
+        if arrays["n_iterations"] - arrays["plan_made"] >= RENEWED:
             self._renew(arrays)
         memory, step = memory_of(arrays), 0.0
         found = self._searched(arrays, memory)
@@ -140,6 +140,7 @@ class Minimiser:
         """The loss at a step along a direction; +inf where that is too far for the plan."""
         Y = arrays["Y"] + step * direction
         if not np.isfinite(Y).all() or self._n_left(arrays, Y) > 0:
+            arrays["plan_made"][...] = -RENEWED  # the next iteration has a plan for where this one has come to
             return Trial(step, np.inf, np.inf, Y, Y)
         arrays["n_evaluations"] += 1
         value, gradient = self.loss.value_and_gradient(Y, self.curve, plan_of(arrays, self.curve))
@@ -170,8 +171,8 @@ class Minimiser:
         noted = (arrays["value"], norm, step, arrays["n_evaluations"], arrays["n_plans"])
         for name, number in zip(HISTORY, noted, strict=True):
             arrays[name][k] = number
-        fallen = arrays["values"][max(k - WINDOW, 0)] - arrays["values"][k]
-        settled = k >= WINDOW and fallen <= self.settings.tolerance * abs(arrays["values"][k])
+        before, now = arrays["values"][max(k - WINDOW, 0)], arrays["values"][k]
+        settled = k >= WINDOW and before - now <= self.settings.tolerance * abs(now)
         arrays["over"][...] = arrays["over"] | settled | (norm == 0)
 
 
