@@ -714,10 +714,32 @@ def pair_potential(name, d2, curve):
                 return np.expm1((order - 1) * np.log1p(1 / np.float64(x))) / (order * (order - 1))
             power = 2 * b * a ** (1 - order) * d2 ** (b - 1 - b * order) if c == 0 else dx_over_d * x**-order
             return -power * (1 + x) ** (order - 2) / order
+        if name.endswith("_tensor"):
+            return tensor(name, x, d2, curve)
         if name == "similarity_log":
             return np.log(d2) / 2 / (1 + x)  # half of ln d^2: near d = 1 the root would lose digits
         power = {"variance_log": 1, "variance_log2": 2}[name]
         return x / (1 + x) ** 2 * (np.log(d2) / 2) ** power if x > 0 else 0.0
+
+
+def tensor(name, x, d2, curve):
+    """The tensors of pair_potential by the chain rule in s = d^2, with f(x(s)) = ln(1 + x) or ln(1 + 1/x).
+
+    4 f_ss = 4 (f'' x_s^2 + f' x_ss); Fisher's metric has 4 q (1 - q) theta_s^2 = 4 x/(1 + x)^2 (x_s/x)^2.  At d = 0,
+    where powers of opposite sign may be infinite, infinite.
+    """
+    a, b, c = curve
+    if d2 == 0 and (b < 1 or 1 < b < 2 or (c == 0 and name == "repulsion_tensor")):
+        return np.inf
+    with np.errstate(divide="ignore"):
+        xs2, xss = (a * b) ** 2 * d2 ** (2 * b - 2), a * b * (b - 1) * d2 ** (b - 2) if b != 1 else 0.0
+        if name == "attraction_tensor":
+            return 4 * (xss / (1 + x) - xs2 / (1 + x) ** 2)
+        if name == "fisher_tensor":  # where c = 0, powers of d cancel
+            return 4 / (1 + x) ** 2 * (a * b**2 * d2 ** (b - 2) if c == 0 else xs2 / x)
+        if c == 0:
+            return 4 * (b**2 * (1 + 2 * x) / (1 + x) ** 2 - b * (b - 1) / (1 + x)) / d2**2
+        return 4 * (xs2 * (1 + 2 * x) / (x * (1 + x)) ** 2 - xss / (x * (1 + x)))
 
 
 def pair_sums(Y, potentials, weights, curve, moment=0):
@@ -744,6 +766,48 @@ def pair_sums(Y, potentials, weights, curve, moment=0):
                 if np.isfinite(f):
                     values[i, a] += np.multiply.outer(weights[j], f * factor)
     return values, n_coincident
+
+
+# ---- second derivatives ---------------------------------------------------------------------------
+
+
+def pair_curvatures(d, A, B, curve):
+    """Of one pair, with F = A softplus(-theta) + B softplus(theta): Fisher's g, F'' and F'/d, and their absolute terms.
+
+    theta' = -2 b r/d and theta'' = (2 b r/d^2)(1 - 2 b (1 - r)) with r = a d^2b/(c + a d^2b);  F' = (B q - A (1 - q))
+    theta', F'' = (A + B) q (1 - q) theta'^2 + (B q - A (1 - q)) theta''.
+    """
+    a, b, c = curve
+    u = a * (d * d) ** b
+    q, rest, r = 1 / (1 + c + u), (c + u) / (1 + c + u), u / (c + u)
+    first, second = -2 * b * r / d, 2 * b * r / d**2 * (1 - 2 * b * (1 - r))
+    g = (A + B) * q * rest * first**2
+    size = g + (B * q + A * rest) * (2 * b * r / d**2) * (2 + 2 * b * (1 - r))
+    return g, g + (B * q - A * rest) * second, (B * q - A * rest) * first / d, size
+
+
+def second_derivatives(A, B, Y, curve):
+    """The Fisher metric and the Hessian of the loss of dense A, B, float64[n m, n m]; per vertex their absolute terms.
+
+    Each pair has g u u^T, and F'' u u^T + F'/d (1 - u u^T), in the blocks ii and jj, minus that in ij and ji.  Pairs at
+    distance 0 are left out.
+    """
+    Y = np.asarray(Y, dtype=np.float64)
+    n, m = Y.shape
+    G, H, sizes = np.zeros((n, m, n, m)), np.zeros((n, m, n, m)), np.zeros(n)
+    for i in range(n):
+        for j in range(i):
+            d = np.sqrt(((Y[i] - Y[j]) ** 2).sum())
+            if d == 0:
+                continue
+            uu = np.outer(Y[i] - Y[j], Y[i] - Y[j]) / d**2
+            g, along, across, size = pair_curvatures(d, A[i, j], B[i, j], curve)
+            for matrix, block in ((G, g * uu), (H, along * uu + across * (np.eye(m) - uu))):
+                for k in (i, j):
+                    matrix[k, :, i + j - k] -= block
+                    matrix[k, :, k] += block
+            sizes[[i, j]] += size
+    return G.reshape(n * m, n * m), H.reshape(n * m, n * m), sizes
 
 
 # ---- degree and binarisation ---------------------------------------------------------------------

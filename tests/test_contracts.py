@@ -23,6 +23,7 @@ from umapinfo.measures import (
     calibration,
     degree,
     divergence,
+    fisher,
     fisher_rao,
     gradient,
     inertia,
@@ -33,6 +34,7 @@ from umapinfo.measures import (
     perplexity,
     squared_forces,
 )
+from umapinfo.measures.loss_weights import effective_weights, purported_weights
 from umapinfo.pairs import POTENTIALS, pair_sums
 
 N, K, T = 37, 6, 30  # N is the length of nothing but arrays of vertices
@@ -74,6 +76,23 @@ def parts(operator):
 def traces(blocks):
     """The trace of each vertex's block, which no axes change."""
     return np.trace(blocks, axis1=1, axis2=2)
+
+
+def known(case):
+    """The weights of both losses."""
+    return purported_weights(case.mu), effective_weights(case.mu, DESCENT)
+
+
+def of_blocks(own):
+    """What a reflection leaves of the blocks of vertices: the entries off the diagonal change their sign."""
+    entries = own.blocks[:, 0, 0], own.blocks[:, 1, 1], abs(own.blocks[:, 0, 1])
+    return [*entries, own.trace, own.singular.astype(float), own.n_coincident]
+
+
+def pushed(operator, case):
+    """What an operator makes of the purported gradient, which turns with the layout: lengths of vertices."""
+    push = gradient.purported_gradient(case.mu, case.epoch.Y, CURVE)
+    return np.linalg.norm((operator @ push.ravel()).reshape(push.shape), axis=1)
 
 
 MEASURES = {
@@ -134,6 +153,16 @@ MEASURES = {
     "SquaredForcesObserver": lambda case: list(
         observed(squared_forces.SquaredForcesObserver(), case)["squared_forces"].T
     ),
+    "fisher_blocks": lambda case: [
+        *(of_blocks(fisher.fisher_blocks(case.epoch.Y, CURVE, weights=weights)) for weights in (None, known(case)[1]))
+    ],
+    "fisher_metric": lambda case: pushed(fisher.fisher_metric(case.epoch.Y, CURVE), case),
+    "hessian": lambda case: [
+        leaf
+        for weights in known(case)
+        for operator in (fisher.hessian(weights, case.epoch.Y, CURVE),)
+        for leaf in (pushed(operator, case), of_blocks(operator.own))
+    ],
     "hill_numbers": lambda case: list(perplexity.hill_numbers(case.mu.weight, (0, 0.7, 1, 3), indptr=case.mu.indptr).T),
     "row_hill_numbers": lambda case: list(perplexity.row_hill_numbers(case.p).T),
     "calibrate": lambda case: calibration.calibrate(case.mu, case.epoch.Y, CURVE),
@@ -164,6 +193,7 @@ def test_every_public_measure__is_registered_here():
         names |= {name for name, thing in named.items() if inspect.isfunction(thing) or name.endswith("Observer")}
     for module, ends in ((gradient, "_gradient"), (balance, ("_balance", "_diameter")), (laplacian, "_laplacian")):
         names |= {name for name in vars(module) if name.endswith(ends)}
+    names |= {"fisher_blocks", "fisher_metric", "hessian"}
     assert names == MEASURES.keys() - {"pair_sums"}
 
 

@@ -52,6 +52,10 @@ def test_pair_sums__equal_dense_sums_for_any_layout_curve_and_moment(Y, curve, m
         # Rounding of the terms (a logarithm, an exponential: some ulp each, |theta| < 100) and of their sum;
         # the clipped potential is known to one ulp of 1 - q only.
         size = 1e-13 * abs(terms) + 1e-15 * abs(factor)
+        if name in ("attraction_tensor", "repulsion_tensor"):  # two terms, of either sign for b > 1
+            slopes, s = abs(dense_terms(Y, name.replace("tensor", "slope"), curve, 0)[0]), ref.squared_distances(Y)
+            both = np.divide(2 * slopes * (3 * curve[1] + 1), s, out=np.zeros_like(s), where=s > 0)
+            size += 1e-13 * both.reshape(both.shape + (1,) * moment) * abs(factor)
         allowed = np.einsum("ij...,jr->ir...", size, abs(weights))
         assert np.all(abs(sums.values[:, a] - expected) <= allowed)
 
@@ -159,9 +163,10 @@ def test_pair_sums__of_a_curve_with_c_keep_coincident_points():
     # variance, slopes and Fisher weight: 2 q (1 - q), 2 * 2 q, 2 * -2 q (e^theta = 1), 0; logarithms are left out
     np.testing.assert_allclose(sums.values[0, 4:11, 0], [0.5, 2.0, -2.0, 0.0, 0.0, 0.0, 0.0], rtol=1e-15)
     # similarity_slope 2 * -2 q^2, h(1/2) twice, theta = 0, what p = 0 costs at q = 1/2, and its slopes (ln 3, pi/2),
-    # and 2 (2 q)^2
+    # and 2 (2 q)^2; tensors: 2 * 4 q^2, 2 * -4 q^2, 2 * 4 q (2 - q)
     others = [-1.0, 2 * math.log(2), 0.0, 12 * math.log(2) - 6 * math.log(3), -2 * math.log(3)]
-    np.testing.assert_allclose(sums.values[0, 11:, 0], [*others, math.pi**2 / 4, -math.pi, 2.0], rtol=1e-14)
+    tensors = [2.0, -2.0, 6.0]
+    np.testing.assert_allclose(sums.values[0, 11:, 0], [*others, math.pi**2 / 4, -math.pi, 2.0, *tensors], rtol=1e-14)
     np.testing.assert_array_equal(sums.n_coincident, [2, 2, 2])
 
 

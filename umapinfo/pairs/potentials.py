@@ -18,6 +18,9 @@ ln d, theta'(d) d = -2 b rho with rho = a s^b / (c + a s^b) (1 for UMAP's c = 0)
     repulsion_square   repulsion_slope^2                                          as repulsion_slope, with + before it
     entropy            h(q) = -q ln q - (1 - q) ln(1 - q)                         0
     entropy_slope      f'(d) / d of it, attraction_slope q theta                  +inf, or 0: b <= 1, > 1
+    fisher_tensor      fisher / d^2                                               +inf for b < 2
+    attraction_tensor  (f''(d) - f'(d)/d) / d^2 of the attraction, 4 d^2f/ds^2    -inf, -4 a^2, +inf: b <, =, > 1 (< 2)
+    repulsion_tensor   the same of the repulsion                                  +inf
 
 and what the divergences D(p || q) of `umapinfo.measures.divergence` charge for p = 0, with their f'(d) / d:
 
@@ -28,8 +31,15 @@ and what the divergences D(p || q) of `umapinfo.measures.divergence` charge for 
     alpha(x)           ((1 - q)^(1 - x) - 1) / (x (x - 1)), order x > 0, not 1    1 / (x (1 - x)), x < 1; +inf
     alpha_slope(x)     repulsion_slope (1 - q)^(1 - x) / x                        finite: b (1 - x) >= 1; -inf
 
-Energies in nats, slopes and Fisher weight in nats / layout unit^2.  The gradient of sum_j w_j f(d_ij) is
-sum_j w_j f'(d)/d Delta_ij; derivatives in (a, b) are those of theta, (-rho/a, -2 rho ln d), times q or q (1 - q).
+Energies in nats, slopes and Fisher weight in nats / layout unit^2, tensors in nats / layout unit^4.  The gradient of
+sum_j w_j f(d_ij) is sum_j w_j f'(d)/d Delta_ij, a pair's part of its Hessian w_j [slope 1 + tensor Delta Delta^T], of
+the Fisher metric fisher_tensor Delta Delta^T.  With h = a b s^b, so that d^2f/ds^2 follows by the chain rule,
+
+    fisher_tensor      4 h^2 q^2 e^theta / s^2
+    attraction_tensor  4 h q [(b - 1) - h q] / s^2
+    repulsion_tensor   4 h q e^theta [h e^theta (2 - q) - (b - 1)] / s^2           4 b q (1 + b (1 - q)) / s^2 if c = 0
+
+Derivatives in (a, b) are those of theta, (-rho/a, -2 rho ln d), times q or q (1 - q).
 The clipped repulsion is that of Damrich and Hamprecht's code (arXiv 2103.14608).
 
 A new potential is its name below and its line in `potential`.  Every formula but the clipped one is analytic in s, and
@@ -71,6 +81,9 @@ POTENTIALS = (
     "fisher_rao",
     "fisher_rao_slope",
     "repulsion_square",
+    "fisher_tensor",
+    "attraction_tensor",
+    "repulsion_tensor",
 )
 ATTRACTION, REPULSION, SIMILARITY, CLIPPED = 0, 1, 2, 3
 VARIANCE, ATTRACTION_SLOPE, REPULSION_SLOPE, FISHER = 4, 5, 6, 7
@@ -78,6 +91,7 @@ SIMILARITY_LOG, VARIANCE_LOG, VARIANCE_LOG2 = 8, 9, 10
 SIMILARITY_SLOPE, ENTROPY, ENTROPY_SLOPE = 11, 12, 13
 JENSEN_SHANNON, JENSEN_SHANNON_SLOPE, FISHER_RAO, FISHER_RAO_SLOPE = 14, 15, 16, 17
 REPULSION_SQUARE = 18
+FISHER_TENSOR, ATTRACTION_TENSOR, REPULSION_TENSOR = 19, 20, 21
 WITH_ORDER = ("alpha", "alpha_slope")  # the last bit of their codes is their place here
 LEAST_ORDER, LARGEST_ORDER = 0.01, 4.0
 FIRST_WITH_ORDER = 1 << 52  # the bits of the smallest normal number: no other code is so large
@@ -124,6 +138,23 @@ def times(weight: float, value: float) -> float:
 
 
 @jit
+def tensor(code: int, s: float, theta: float, q: float, curve: Curve) -> float:
+    """The tensor potential POTENTIALS[code]; powers of s are apart, so that it is finite at 0 where its limit is."""
+    a, b = curve.a, curve.b
+    if code == FISHER_TENSOR:
+        if curve.c == 0.0:
+            return 4.0 * a * b * b * q * q * s ** (b - 2.0)
+        return (2.0 * a * b * q) ** 2 * s ** (2.0 * b - 2.0) * np.exp(theta)
+    if code == REPULSION_TENSOR and curve.c == 0.0:
+        return 4.0 * b * q * (1.0 + b * similarity(-theta)) / (s * s)
+    bent = (b - 1.0) * s ** (b - 2.0) if b != 1.0 else 0.0 * s
+    if code == ATTRACTION_TENSOR:
+        return 4.0 * a * b * q * (bent - a * b * q * s ** (2.0 * b - 2.0))
+    odds = np.exp(theta)
+    return 4.0 * a * b * q * odds * (a * b * odds * (2.0 - q) * s ** (2.0 * b - 2.0) - bent)
+
+
+@jit
 def potential(code: int, s: float, theta: float, curve: Curve) -> float:
     """The potential of a code (`code_of`) at a pair with squared distance s and logit theta."""
     if code >= FIRST_WITH_ORDER:
@@ -150,6 +181,8 @@ def potential(code: int, s: float, theta: float, curve: Curve) -> float:
         return 2.0 * (q * LN2 - np.log1p(-0.5 * q) - times(similarity(-theta), softplus(theta - LN2)))
     if code == FISHER_RAO:
         return 2.0 * np.arctan(np.exp(0.5 * theta)) ** 2
+    if code >= FISHER_TENSOR:
+        return tensor(code, s, theta, q, curve)
     slope = 2.0 * curve.b * curve.a * s ** (curve.b - 1.0) * q
     if code == REPULSION_SLOPE:
         return -slope * np.exp(theta)

@@ -97,8 +97,7 @@ def pair_sums(
         Y not a finite numeric [n, d] array or too wide for float64, unknown potentials, weights that do
         not fit Y, a curve without a, b > 0, a moment, rtol or plan outside the above.
     """
-    if plan is not None and not isinstance(plan, Plan):
-        raise TypeError(f"plan: expected a Plan, got {type(plan).__name__}; give the plan of an earlier result")
+    check_plan(plan)
     if not isinstance(moment, int | np.integer) or moment not in (0, 1, 2):
         raise ValueError(f"moment: expected 0, 1 or 2, got {moment!r}")
     rtol = checked_rtol(rtol)
@@ -106,6 +105,12 @@ def pair_sums(
     sums = Sums(layout, checked_codes(potentials), checked_weights(weights, len(layout)), checked_curve(curve), moment)
     values, *found = _summed(sums, RTOL if rtol is None and plan is not None else rtol, plan)
     return PairSums(values.reshape(values.shape[:3] + (layout.shape[1],) * moment), *found)
+
+
+def check_plan(plan: Any) -> None:
+    """TypeError unless it is a Plan or None."""
+    if plan is not None and not isinstance(plan, Plan):
+        raise TypeError(f"plan: expected a Plan, got {type(plan).__name__}; give the plan of an earlier result")
 
 
 def checked_rtol(rtol: Any) -> float | None:

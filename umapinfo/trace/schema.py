@@ -81,6 +81,25 @@ VARIABLES: dict[str, Variable] = {
     **_table(
         "epochs",
         ("epoch",),
+        "float64",
+        {
+            "minimised_loss": ("loss that is minimised", "nats"),
+            "gradient_norm": ("norm of its gradient", "nats / layout unit"),
+        },
+    ),
+    **_table(
+        "epochs",
+        ("epoch",),
+        "int64",
+        {
+            "n_iterations": ("iterations of the minimiser", "iterations"),
+            "n_evaluations": ("values and gradients taken", "evaluations"),
+            "n_plans": ("plans of the sums over all pairs", "plans"),
+        },
+    ),
+    **_table(
+        "epochs",
+        ("epoch",),
         "int64",
         {
             "n_attractions_scheduled": ("attractions listed in the epoch", "updates"),
