@@ -117,10 +117,10 @@ class Loss:
     def curvature(self, Y: Floats, curve: Curve) -> Floats:
         """How stiff the loss is at each vertex if the others stand still, float64[n, 1] > 0, nats / layout unit^2.
 
-        tr G_ii / d + sum_j A_ij f'(d_ij) / d_ij: the Fisher metric's mean curvature (in the plane the Hessian's too) and
-        that of the parabolas which touch the attraction f along the edges and lie above it.  Where a vertex is far from
-        its neighbours the former is next to nothing, and the latter says how far it may go.  To a few percent; vertices
-        that feel next to nothing get 1e-9 of the largest.
+        tr G_ii / d + sum_j A_ij f'(d_ij) / d_ij: the mean curvature of the Fisher metric (in the plane the Hessian's,
+        too), and that of parabolas which touch the attraction f along the edges and lie above it.  Where a vertex is
+        far from its neighbours the former is next to nothing, and the latter says how far it may go.  To a few percent;
+        vertices that feel next to nothing get 1e-9 of the largest.
         """
         weights, d = self.weights, Y.shape[1]
         everywhere = pair_sums(Y, "fisher", weights.v, curve, rtol=ROUGHLY).values[:, 0]
