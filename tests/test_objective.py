@@ -91,7 +91,7 @@ def test_coincident_vertices__cost_what_the_measures_say(case, curve, rate):
 
 @pytest.mark.parametrize("name", NAMES)
 @given(case=cases, curve=curves(), rate=rates)
-def test_curvatures__are_the_mean_curvature_of_the_fisher_metric_at_each_vertex(name, case, curve, rate):
+def test_curvatures__are_those_of_the_fisher_metric_and_of_parabolas_above_the_attraction(name, case, curve, rate):
     mu, Y = case[0].toarray().astype(np.float64), case[1].astype(np.float64)
     loss, _ = made(name, graph_from_csr(case[0]), rate)
     found = loss.curvature(Y, Curve(*curve))
@@ -99,14 +99,18 @@ def test_curvatures__are_the_mean_curvature_of_the_fisher_metric_at_each_vertex(
     push = rate[0] * rate[1] * mu.sum(axis=1) / (2 * len(mu))
     B = 1 - mu if name == "purported" else np.add.outer(push, push)
     with np.errstate(divide="ignore", invalid="ignore"):
-        fisher = np.array([[ref.pair_potential("fisher", x, curve) for x in row] for row in d2])
-    fisher[~np.isfinite(fisher)] = 0
-    np.fill_diagonal(fisher, 0)
-    traces = ((mu + B) * fisher).sum(axis=1) / Y.shape[1]
+        fisher, slope = (
+            np.array([[ref.pair_potential(potential, x, curve) for x in row] for row in d2])
+            for potential in ("fisher", "attraction_slope")
+        )
+    for values in (fisher, slope):
+        values[~np.isfinite(values)] = 0
+        np.fill_diagonal(values, 0)
+    stiffness = ((mu + B) * fisher).sum(axis=1) / Y.shape[1] + (mu * slope).sum(axis=1)
     assert (found > 0).all()
     # Exact up to 4,000 points; where next to nothing is felt, a floor.
-    floor = 1e-9 * traces.max() if traces.max() > 0 else 1 / Y.shape[1]
-    np.testing.assert_allclose(found[:, 0], np.maximum(traces, floor), rtol=1e-9)
+    floor = 1e-9 * stiffness.max() if stiffness.max() > 0 else 1.0
+    np.testing.assert_allclose(found[:, 0], np.maximum(stiffness, floor), rtol=1e-9)
 
 
 # ---- scale ---------------------------------------------------------------------------------------

@@ -115,20 +115,22 @@ class Loss:
         return weights.A * pull + more * push, weights.A * pull_slope + more * push_slope
 
     def curvature(self, Y: Floats, curve: Curve) -> Floats:
-        """Mean curvature of the loss at each vertex if the others stand still, tr G_ii / d, float64[n, 1], > 0.
+        """How stiff the loss is at each vertex if the others stand still, float64[n, 1] > 0, nats / layout unit^2.
 
-        G is the Fisher metric; in the plane the Hessian has the same trace.  To a few percent; vertices that feel next
-        to nothing get 1e-9 of the largest.
+        tr G_ii / d + sum_j A_ij f'(d_ij) / d_ij: the mean curvature of the Fisher metric (in the plane the Hessian's,
+        too), and that of parabolas which touch the attraction f along the edges and lie above it.  Where a vertex is
+        far from its neighbours the former is next to nothing, and the latter says how far it may go.  To a few percent;
+        vertices that feel next to nothing get 1e-9 of the largest.
         """
-        weights = self.weights
+        weights, d = self.weights, Y.shape[1]
         everywhere = pair_sums(Y, "fisher", weights.v, curve, rtol=ROUGHLY).values[:, 0]
-        traces: Floats = (weights.u * everywhere).sum(axis=1)
-        at_edges = edge_potentials(Y, weights.heads, weights.tails, curve, ("fisher",))[0]
-        more = (weights.A + weights.B - weights.charged) * at_edges
+        stiffness: Floats = (weights.u * everywhere).sum(axis=1) / d
+        fisher, slope = edge_potentials(Y, weights.heads, weights.tails, curve, ("fisher", "attraction_slope"))
+        more = (weights.A + weights.B - weights.charged) * fisher / d + weights.A * slope
         for ends in (weights.heads, weights.tails):
-            traces += np.bincount(ends, more, len(Y))
-        largest = float(traces.max())
-        return np.maximum(traces, LEAST * largest if largest > 0 else 1.0)[:, np.newaxis] / Y.shape[1]
+            stiffness += np.bincount(ends, more, len(Y))
+        largest = float(stiffness.max())
+        return np.maximum(stiffness, LEAST * largest if largest > 0 else 1.0)[:, np.newaxis]
 
     def n_infinite(self, Y: Floats, curve: Curve, n_coincident: int) -> int:
         """How many coincident pairs cost +inf: but for edges with B = 0, and two vertices that repel nobody."""

@@ -2,8 +2,8 @@ r"""Limited-memory BFGS: a direction from the last moves, and how the gradient t
 
 With the moves s_k = Y_(k+1) - Y_k and the turns t_k = grad_(k+1) - grad_k of the last m iterations, the two loops of
 Nocedal (1980) multiply the gradient by the matrix nearest to H_0 that takes each t_k to s_k.  H_0 divides the force on
-a vertex by tr G_ii / d for the Fisher metric G: the mean curvature that the loss has there if the other vertices stand
-still (in the plane that of the Hessian too, whatever the graph).  It is scaled to the last turn.
+a vertex by how stiff the loss is there if the other vertices stand still (`umapinfo.measures.objective`, `curvature`),
+and is scaled to the last turn.
 """
 
 import numpy as np
