@@ -109,7 +109,7 @@ def test_calendar__takes_what_is_forecast(graph, order, at_a_time, monkeypatch):
         monkeypatch.setattr(module, "AT_A_TIME", at_a_time)
     descent = Descent(n_epochs=100, order=order)
     plan = calendar.schedule(graph, descent)
-    book = calendar.new_calendar(plan, calendar.parts_of(plan, N, descent), 0)
+    book = calendar.new_calendar(plan, calendar.parts_of(plan, N, descent.n_blocks_for(N)), 0)
     # A place an entry is forecast beside those for what is due; half a place is left over, on average
     expected = forecast.calendar_bytes(forecast.sizes_of(graph, N_AXES))
     assert 0.99 <= expected / n_bytes(book.entries, book.drawn) <= 1.25

@@ -7,6 +7,7 @@ R <= E <= 2 R, the data decide.
 
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import scipy.sparse
 
@@ -101,14 +102,15 @@ def calendar_bytes(sizes: Sizes) -> float:
 
 
 def descent_bytes(sizes: Sizes, descent: Descent) -> tuple[float, float]:
-    """A descent at its start, where entries are dealt to blocks, and from epoch to epoch; the graph is given.
+    """A descent at its start, where the places of a calendar are counted, and from epoch to epoch; the graph is given.
 
-    Heads; of the schedule entries (and heads and tails in another order), and two periods; two due times.  The dealing
-    holds five more arrays of uint64.  A vertex has its place twice, three times in the blocked order, four counts, two
-    marks and its streams twice.
+    Heads; two periods and two due times; the counting holds three more arrays of 8 bytes.  A vertex has its place
+    twice, four counts, two marks and its streams twice; in the blocked order its place again, and for each thread its
+    place, reactions and a count.
     """
-    n, copied = sizes.n_vertices, 8 if descent.n_blocks_run > 1 else 0
+    n, is_blocked = sizes.n_vertices, descent.order == "blocked"
+    reactions = 4 * sizes.n_axes + (8 * sizes.n_axes + 8) * numba.get_num_threads() if is_blocked else 0
     streams = 48 if descent.streams == "umap" else 0
-    vertices = (12 * sizes.n_axes + 40 + streams) * n
-    entries = (4 + 4 + copied + 16 + 16) * sizes.n_entries + vertices
-    return entries + 40 * sizes.n_entries, entries + calendar_bytes(sizes)
+    vertices = (8 * sizes.n_axes + 40 + streams + reactions) * n
+    entries = (4 + 16 + 16) * sizes.n_entries + vertices
+    return entries + 24 * sizes.n_entries, entries + calendar_bytes(sizes)
