@@ -4,7 +4,7 @@ All vertices of a block move at once; each sees its own moves, and the others as
 move, an attraction cannot move its tail, which somebody else may be moving.  Two ways out:
 
     reactions   the library's blocked order: what an attraction does to its tail is added up, and done at the end of the
-                block.  With blocks of one vertex it is the sequential order, in float32.
+                block.  With blocks of one vertex it is nearly the sequential order, in float32.
     doubled     an attraction moves its head twice as far, and its tail not at all: the other entry of the edge does
                 that, as often, when its turn comes.
 
@@ -86,7 +86,7 @@ def compared(name: str, options: Options) -> dict[str, Any]:
     found = described(name, given, ways, n_seeds, options.traces)
     sequential = found.pop(("sequential", 0))
     judged = {way: {what: beside(values[what], sequential[what]) for what in SHOWN} for way, values in found.items()}
-    found = {
+    by_kind = {
         kind: {str(at): one for (of, at), one in judged.items() if of == kind} for kind in ("reactions", "doubled")
     }
     effective, purported = losses(given, given.start)
@@ -97,8 +97,8 @@ def compared(name: str, options: Options) -> dict[str, Any]:
         "entropy": {"effective": effective.entropy, "purported": purported.entropy},
         "sequential": {what: spread(values) for what, values in sequential.items()},
         "again": judged["sequential", n_seeds],
-        **found,
-        "fewest_blocks": {rule: fewest(found["reactions"], rule) for rule in RULES},
+        **by_kind,
+        "fewest_blocks": {rule: fewest(by_kind["reactions"], rule) for rule in RULES},
     }
 
 

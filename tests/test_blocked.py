@@ -13,6 +13,7 @@ import reference as ref
 from hypothesis import given
 from hypothesis import strategies as st
 from moves import CURVE, run_through, same_bits, small_case, wide_case
+from scipy.sparse import csr_matrix
 from strategies import curves, embedded_graphs
 
 from umapinfo.core import LAW, blocked, calendar
@@ -35,7 +36,7 @@ print(wide_digest(2), wide_digest(3), numba.get_num_threads(), numba.threading_l
 
 
 def wide_digest(n_blocks, **options):
-    """Of the layout after a run over three parts."""
+    """Of the layout after a run over some parts."""
     mu, descent, start = wide_case(order="blocked", n_blocks=n_blocks)
     return hashlib.sha256(run_through(mu, descent, start, **options).Y.tobytes()).hexdigest()
 
@@ -86,12 +87,30 @@ def test_keeping_updates__leaves_every_bit_as_it_was(n_blocks, keep, always_thre
 
 def test_keeping_updates__leaves_every_count_as_it_was(always_threads):
     mu, descent, start = wide_case(order="blocked", n_blocks=3)
+    start[:300] = start[0]
     plain, kept = (
         epochs(mu, CURVE, descent, initial_state(mu, descent, start), keep_updates=k) for k in ((), range(15))
     )
     for epoch, other in zip(plain, kept, strict=True):
         assert epoch.updates is None
         np.testing.assert_array_equal(epoch.counts, other.counts)
+        if epoch.number == 2:  # the first in which anything is due
+            missed = epoch.counts.attractions_scheduled - epoch.counts.attractions_realised
+            assert missed[:100].any()
+            assert missed[200:300].any()
+
+
+def test_bits__of_more_vertices_than_react_at_a_time_are_those_of_no_threads(monkeypatch):
+    n = 2 * blocked.AT_A_TIME + 900
+    i = np.arange(n)
+    ring = csr_matrix((np.ones(n), (i, (i + 1) % n)), shape=(n, n))
+    mu, descent = prune(graph_from_csr(ring + ring.T), 5), Descent(n_epochs=5, order="blocked", n_blocks=3)
+    start = np.column_stack([(37 * i * i + 11 * i) % 640, (i**3 + 53 * i) % 640]) / 64
+    alone = run_through(mu, descent, start)
+    for module in (blocked, calendar):
+        monkeypatch.setattr(module, "FEW", 0)
+    assert same_bits(run_through(mu, descent, start), alone)
+    assert np.abs(alone.Y - start).max(axis=1).all()
 
 
 def test_going_on_from_a_checkpoint__gives_the_bits_of_an_unbroken_run():
@@ -297,14 +316,15 @@ def test_units__are_the_largest_power_of_two_whose_sums_keep_a_bit_free(most):
     assert units_of(0) == 2.0**28
 
 
-def test_blocks_of_one_vertex__are_the_sequential_order_but_for_rounding():
-    mu, descent, start = small_case(n_epochs=4, learning_rate=2.0**-9)
-    one_by_one = Descent(n_epochs=4, learning_rate=2.0**-9, order="blocked", n_blocks=10**6)
+def test_blocks_of_one_vertex__without_negative_samples_are_the_sequential_order_but_for_rounding():
+    settings = {"n_epochs": 4, "learning_rate": 2.0**-6, "negative_sample_rate": 0.0}
+    mu, descent, start = small_case(**settings)
+    one_by_one = Descent(**settings, order="blocked", n_blocks=10**6)
     pairs = [epochs(mu, CURVE, way, initial_state(mu, way, start)) for way in (descent, one_by_one)]
     for expected, found in zip(*pairs, strict=True):
-        # Some 40 updates a vertex, each rounded to a float32 under 16; forces of float32 are hardly less exact.
+        # Each update is rounded to a float32 under 16; forces of float32 are hardly less exact.
         np.testing.assert_allclose(found.Y, expected.Y, rtol=0, atol=epoch_rounding(expected))
-    assert np.abs(expected.Y - start).max() > 30 * epoch_rounding(expected)
+    assert np.abs(expected.Y - start).max() > 100 * epoch_rounding(expected)
 
 
 def epoch_rounding(epoch):

@@ -10,10 +10,10 @@ So only the head is written while vertices move; reactions of the tails are summ
 both ends of its edge alike, by a force that was taken once: that is what matters.  Where the tail stands still and the
 head moves twice as far, attractions push whole neighbourhoods about (`analyses/blocks.py`).
 
-Reactions are cut off to whole numbers of units, 2^28 of a force of 1 over the largest number of neighbours: their sum
-does not depend on who adds what and when.  Vertices of a block may be moved in any order and by any thread, negative
-samples come from counters: bits depend on n_blocks alone.  With blocks of one vertex it is the sequential order, in
-float32.
+Reactions are cut off to whole numbers of units, of which a force of 1 has 2^28 over the largest number of neighbours,
+that rounded up to a power of 2: their sum does not depend on who adds what and when.  Vertices of a block may be moved
+in any order and by any thread, negative samples come from counters: bits depend on n_blocks alone.  With blocks of one
+vertex it is the sequential order, in float32, but for a negative sample of a vertex that was just pulled.
 """
 
 from typing import NamedTuple
@@ -59,9 +59,10 @@ class Blocks(NamedTuple):
     missed: NDArray[np.int64]
 
 
-def blocks_of(n: int, n_axes: int, n_blocks: int) -> Blocks:
-    """The blocks of n vertices."""
-    parts, teams = np.searchsorted(part_starts(n, n_blocks), block_starts(n, n_blocks)), (numba.get_num_threads(), n)
+def blocks_of(plan: Schedule, n: int, n_axes: int, n_blocks: int) -> Blocks:
+    """The blocks of n vertices; a schedule of few entries has one team, and starts no threads."""
+    teams = (numba.get_num_threads() if len(plan.heads) > FEW else 1), n
+    parts = np.searchsorted(part_starts(n, n_blocks), block_starts(n, n_blocks))
     moved, before = np.zeros((n, n_axes), np.float32), np.zeros((*teams, n_axes), np.float32)
     reactions, missed = np.zeros((*teams, n_axes), np.int32), np.zeros((teams[0], n + 1), np.int64)
     return Blocks(parts, moved, before, reactions, missed)

@@ -150,7 +150,7 @@ def mover(graph: Graph, curve: Curve, descent: Descent, state: State) -> Callabl
     n_blocks = descent.n_blocks_for(n)
     due, bounds = due_times(plan, state.epoch), parts_of(plan, n, n_blocks)
     book, is_blocked = new_calendar(plan, bounds, state.epoch), descent.order == "blocked"
-    blocks = blocked.blocks_of(n, state.Y.shape[1], n_blocks) if is_blocked else None
+    blocks = blocked.blocks_of(plan, n, state.Y.shape[1], n_blocks) if is_blocked else None
     tails = LATER_TAIL if is_blocked else EVERY_TAIL if descent.push_tail else PULLED_TAIL
     most = int(np.diff(graph.indptr).max(initial=0))
     still = motion_of(curve, descent.repulsion_strength, tails, most)

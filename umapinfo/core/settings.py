@@ -32,7 +32,8 @@ class Descent:
         the same bits for any number of threads.
     n_blocks : int in [1, 2^31)
         Blocks of the blocked order.  One: all vertices move at once; as many as vertices (or more): one after another,
-        as in the sequential order.  Few: the layout differs from that order's; many: slow, little to do in parallel.
+        nearly as in the sequential order.  Few: the layout differs from that order's; many: slow, as each block goes
+        through the whole layout, and an epoch is done before an interrupt is seen.
     streams : "counter" or "umap"
         Where negative samples come from (see umapinfo.core.streams).
     push_tail : bool
