@@ -98,12 +98,12 @@ def start_bytes(sizes: Sizes, how: str | Any, data: Any) -> float:
 def calendar_bytes(sizes: Sizes, n_blocks: int) -> float:
     """The calendar's entries and numbers of negative samples, int32 each: a place an entry more than are due.
 
-    And where each part begins in each epoch, and how much it has to do.
+    And a place more for each part, where it begins in each epoch, and how much it has to do.
     """
     n_parts = n_blocks + sizes.n_vertices / PART
     n_epochs = int(min(max(AT_A_TIME / max(sizes.n_due, 1.0), 1.0), MOST_EPOCHS))
     places = 8 * min(n_epochs * sizes.n_due + sizes.n_entries, n_epochs * sizes.n_entries)
-    return places + 8 * (2 * n_epochs + 1) * n_parts
+    return places + 8 * (2 * n_epochs + 2) * n_parts
 
 
 def descent_bytes(sizes: Sizes, descent: Descent) -> tuple[float, float]:
