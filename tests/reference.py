@@ -334,21 +334,22 @@ def apply_epoch(Y, listed, curve, alpha, gamma=1.0, push_tail=False):
 def apply_blocked_epoch(Y, listed, blocks, curve, alpha, gamma=1.0, differences=None):
     """Move Y by an epoch in blocks, `blocks` that of each update, and return the differences before each update.
 
-    A vertex sees the others as they were before the block.  An attraction moves its head twice as far, from where that
-    was before the block, and its tail not at all; a repulsion moves its head from where it is.  Forces are taken at
-    `differences` instead, if they are given.
+    A head is where it has moved to, a vertex that it sees where it was before the block.  An attraction moves its head
+    at once and its tail at the end of the block.  Forces are taken at `differences` instead, if they are given.
     """
     deltas = np.zeros((len(listed), Y.shape[1]))
     for block in sorted(set(blocks)):
-        before = Y.copy()
+        before, reactions = Y.copy(), np.zeros_like(Y)
         for t, (head, tail, _, draw) in enumerate(listed):
             if blocks[t] != block:
                 continue
-            here = before[head] if draw < 0 else Y[head]
-            deltas[t] = 0 if head == tail else here - before[tail]
+            deltas[t] = 0 if head == tail else Y[head] - before[tail]
             delta = deltas[t] if differences is None else np.asarray(differences[t], dtype=np.float64)
-            force = 2 * attraction_force(delta, curve) if draw < 0 else repulsion_force(delta, curve, gamma)
+            force = attraction_force(delta, curve) if draw < 0 else repulsion_force(delta, curve, gamma)
             Y[head] += alpha * force
+            if draw < 0:
+                reactions[tail] -= alpha * force
+        Y += reactions
     return deltas
 
 
