@@ -94,7 +94,7 @@ def test_coincident_vertices__cost_what_the_measures_say(case, curve, rate):
 def test_curvatures__are_those_of_the_fisher_metric_and_of_parabolas_above_the_attraction(name, case, curve, rate):
     mu, Y = case[0].toarray().astype(np.float64), case[1].astype(np.float64)
     loss, _ = made(name, graph_from_csr(case[0]), rate)
-    found = loss.curvature(Y, Curve(*curve))
+    found = loss.curvature(Y, Curve(*curve), loss.curvature_everywhere(Y, Curve(*curve)))
     d2 = ref.squared_distances(Y)
     push = rate[0] * rate[1] * mu.sum(axis=1) / (2 * len(mu))
     B = 1 - mu if name == "purported" else np.add.outer(push, push)

@@ -114,23 +114,29 @@ class Loss:
         more = weights.B - weights.charged
         return weights.A * pull + more * push, weights.A * pull_slope + more * push_slope
 
-    def curvature(self, Y: Floats, curve: Curve) -> Floats:
+    def curvature(self, Y: Floats, curve: Curve, everywhere: Floats) -> Floats:
         """How stiff the loss is at each vertex if the others stand still, float64[n, 1] > 0, nats / layout unit^2.
 
         tr G_ii / d + sum_j A_ij f'(d_ij) / d_ij: the mean curvature of the Fisher metric (in the plane the Hessian's,
         too), and that of parabolas which touch the attraction f along the edges and lie above it.  Where a vertex is
-        far from its neighbours the former is next to nothing, and the latter says how far it may go.  To a few percent;
-        vertices that feel next to nothing get 1e-9 of the largest.
+        far from its neighbours the former is next to nothing, and the latter says how far it may go.
+
+        everywhere float64[n, 1]: `curvature_everywhere` of this layout, or of one near it; the edges, by which the
+        stiffness changes fast, are taken anew.  Vertices that feel next to nothing get 1e-9 of the largest.
         """
-        weights, d = self.weights, Y.shape[1]
-        everywhere = pair_sums(Y, "fisher", weights.v, curve, rtol=ROUGHLY).values[:, 0]
-        stiffness: Floats = (weights.u * everywhere).sum(axis=1) / d
+        weights = self.weights
         fisher, slope = edge_potentials(Y, weights.heads, weights.tails, curve, ("fisher", "attraction_slope"))
-        more = (weights.A + weights.B - weights.charged) * fisher / d + weights.A * slope
+        more = (weights.A + weights.B - weights.charged) * fisher / Y.shape[1] + weights.A * slope
+        stiffness = everywhere[:, 0].copy()
         for ends in (weights.heads, weights.tails):
             stiffness += np.bincount(ends, more, len(Y))
         largest = float(stiffness.max())
         return np.maximum(stiffness, LEAST * largest if largest > 0 else 1.0)[:, np.newaxis]
+
+    def curvature_everywhere(self, Y: Floats, curve: Curve) -> Floats:
+        """The part of `curvature` that all pairs are charged, the edges too, float64[n, 1]: to a few percent."""
+        sums = pair_sums(Y, "fisher", self.weights.v, curve, rtol=ROUGHLY).values[:, 0]
+        return (self.weights.u * sums).sum(axis=1, keepdims=True) / Y.shape[1]
 
     def n_infinite(self, Y: Floats, curve: Curve, n_coincident: int) -> int:
         """How many coincident pairs cost +inf: but for edges with B = 0, and two vertices that repel nobody."""
