@@ -16,6 +16,7 @@ from umapinfo.measures import effective_gradient, fisher_blocks, fisher_metric, 
 from umapinfo.measures import layout_operator as operators
 from umapinfo.measures.eigenpairs import rigid_motions
 from umapinfo.measures.loss_weights import LossWeights, effective_weights, purported_weights
+from umapinfo.measures.objective import Loss
 from umapinfo.pairs import pair_sums
 
 UMAP = fit_curve()
@@ -156,6 +157,36 @@ def test_hessian__is_the_second_derivative_of_the_twins_loss(loss, case, curve, 
     # Fourth order in steps of 1/200 of the distances; rounding 1e-15 of the loss over their squares.
     rounding = 1e-14 * (abs(value[2]) + ref.softplus(ref.logit(0.25, tuple(curve))) * len(Y) ** 2) / step**2
     assert abs(found - expected) <= 1e-6 * (sizes.sum() * abs(v).max() ** 2) + rounding
+
+
+def any_weights(graph, seed):
+    """Weights that no graph gives, some of them 0; dense A and B; and what all pairs are charged, edges too."""
+    edge, random = graph.heads < graph.indices, np.random.default_rng(seed)
+    heads, tails, n = graph.heads[edge], graph.indices[edge], graph.n_vertices
+    A, B = random.uniform(-0.5, 3, (2, len(heads))).clip(0)
+    s, ones = random.uniform(-0.5, 2, n).clip(0), np.ones(n)
+    charged = np.add.outer(s, s) * ref.off_diagonal(n)
+    pull, push = np.zeros((n, n)), charged.copy()
+    for matrix, values in ((pull, A), (push, B)):
+        matrix[heads, tails] = matrix[tails, heads] = values
+    return LossWeights(heads, tails, A, B, np.column_stack([s, ones]), np.column_stack([ones, s])), pull, push, charged
+
+
+@given(case=cases, curve=curves(), scale=st.sampled_from([0.02, 1.0, 30.0]), seed=st.integers(0, 99))
+def test_gradient_and_hessian__of_any_weights_are_the_derivatives_of_the_loss(case, curve, scale, seed):
+    graph, Y, curve = graph_from_csr(case[0]), scattered(*case[1].shape, seed, scale), Curve(*curve)
+    weights, A, B, charged = any_weights(graph, seed)
+    loss, v = Loss("own", graph, weights), np.random.default_rng(seed + 1).normal(size=Y.shape)
+    step = 1e-3 * scale / (4 * abs(v).max())
+    at = {k: loss.value_and_gradient(Y + k * step * v, curve) for k in (-2, -1, 0, 1, 2)}
+    slope, turn = ((8 * (at[1][part] - at[-1][part]) - (at[2][part] - at[-2][part])) / (12 * step) for part in (0, 1))
+    # As for UMAP's losses: values are known to 1e-12 of what is summed, edges twice, gradients of the size of (H's
+    # terms) (distance); distances change by a thousandth.
+    size = ref.loss(A, B + charged, Y, tuple(curve))["bce"]
+    assert abs((at[0].gradient * v).sum() - slope) <= 3e-9 * size / scale * abs(v).max()
+    sizes = ref.second_derivatives(A, B + charged, Y, tuple(curve))[2][:, np.newaxis]
+    found = (hessian(weights, Y, curve) @ v.ravel()).reshape(Y.shape)
+    assert (abs(found - turn) <= 1e-8 * sizes * abs(v).max()).all()
 
 
 @given(Y=st.integers(1, 4).flatmap(lambda dim: layouts(dim=dim)), curve=curves())
