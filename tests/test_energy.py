@@ -12,7 +12,8 @@ from umapinfo import Curve, fit_curve
 from umapinfo.pairs.choice import choose
 from umapinfo.pairs.energy import MARGIN, Energy, energy_plan, gradient_error, pair_energy
 from umapinfo.pairs.far import Plan
-from umapinfo.pairs.rows import row_sums
+from umapinfo.pairs.fourier import CHECKED
+from umapinfo.pairs.rows import outer_rows, row_sums
 from umapinfo.pairs.sums import checked_codes
 
 UMAP = fit_curve()
@@ -129,10 +130,11 @@ def test_planned_energies__serve_sums_of_potentials_any_columns_and_curve(names,
     plan = energy_plan(Y, energy, curve, 1e-5)
     found, exact = pair_energy(Y, energy, curve, plan), pair_energy(Y, energy, curve)
     value_size, gradient_size = sizes(Y, energy, curve)
-    gap = abs(found.gradient - exact.gradient)
-    assert (gap <= 1e-5 * gradient_size).mean() > 0.98
-    # Of the vertices that stand alone, which feel a tenth of what the others do, not all are checked for the plan.
-    assert (gap <= 3e-5 * gradient_size).all()
+    gap, checked = abs(found.gradient - exact.gradient), outer_rows(Y, CHECKED)
+    # Twice what is seen at the vertices that a plan is checked at is within rtol.  Of those that stand alone and feel a
+    # tenth or a fortieth of what the others do, not all are: there it is rtol of a fifth of what most vertices feel.
+    assert (gap[checked] <= 5e-6 * gradient_size[checked]).all()
+    assert (gap <= 1e-5 * np.maximum(gradient_size, np.median(gradient_size) / 5)).all()
     assert abs(found.value - exact.value) <= 1e-5 * value_size
 
 
