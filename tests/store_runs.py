@@ -358,6 +358,7 @@ def forked(job):
 
 
 def main():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in a shell's background are deaf to it
     jobs = json.loads(sys.argv[1])
     if len(jobs) == 1:
         do(jobs[0])
