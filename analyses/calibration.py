@@ -39,7 +39,7 @@ FULL: dict[str, tuple[int | None, ...]] = {
     "mammoth": (None,),
 }
 N_TICKS = (250, 1000, 4000, 16_000, 64_000)
-TICKS = (-100, -10, -1, 0, 1)
+TICKS = (-100, -10, -3, -1, 0, 1)
 R2 = ("pseudo_r2", "calibrated_pseudo_r2")
 LOOKS = {
     "ring": (PALETTE[0], "o"),
