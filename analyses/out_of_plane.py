@@ -144,7 +144,14 @@ def draw_gains(found: Mapping[str, Any], ax: Axes) -> None:
         values = [100 * found[name][loss]["gain"]["share"] for name in SIZES]
         ax.bar(places + shift, values, 0.36, color=color, label=loss)
         for place, value in zip(places + shift, values, strict=True):
-            ax.annotate(f"{value:.2g}", (place, value), (0, 2), textcoords="offset points", ha="center", fontsize=7)
+            ax.annotate(
+                f"{value:.2g}" if value >= 0.01 else "0.00",
+                (place, value),
+                (0, 2),
+                textcoords="offset points",
+                ha="center",
+                fontsize=7,
+            )
     ax.set_xticks(places, SIZES)
     ax.set(ylabel="fall of KL in three dimensions (%)", ylim=(0, 1.25 * ax.get_ylim()[1]))
     worth = [found["digits"][loss]["gain"]["share"] for loss in LOSSES]
