@@ -128,7 +128,12 @@ def searches(name):
 
 def test_every_figure__is_of_the_script_that_it_names_and_is_referred_to():
     figures = re.findall(r'#plot\("(\w+)", script: "(\w+)",[^\n]*label: <([\w-]+)>\)\[', ALL)
+    pairs = re.findall(
+        r'#two-plots\(\("(\w+)", "(\w+)"\), scripts: \("(\w+)", "(\w+)"\), label: <([\w-]+)>\)\[', ALL
+    )
     assert len(figures) == ALL.count("#plot(") > 0
+    assert len(pairs) == ALL.count("#two-plots(")
+    figures += [(pair[place], pair[2 + place], pair[4]) for pair in pairs for place in (0, 1)]
     for file, script, label in figures:
         assert file.removesuffix("_full").removesuffix("_mnist") == script
         assert (PAPER / "figures" / f"{file}.pdf").exists()
@@ -137,7 +142,7 @@ def test_every_figure__is_of_the_script_that_it_names_and_is_referred_to():
     named = re.findall(r'#path\("([\w/]+\.py)"\)', ALL)
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
-    assert ALL.count("image(") == 1  # that of plot
+    assert ALL.count("image(") == 2  # those of plot and two-plots
 
 
 def test_bibliography__is_cited_in_full():
