@@ -20,7 +20,7 @@ def compiler(source: Path = SOURCE, root: Path = ROOT) -> typst.Compiler:
 
 
 def built(source: Path = SOURCE, root: Path = ROOT) -> bytes:
-    """The document as PDF, the same bytes whenever its sources are the same; typst.TypstError where a number is missing."""
+    """The document as PDF, the same bytes of the same sources; typst.TypstError where a number is missing."""
     return compiler(source, root).compile(timestamp=0)
 
 
