@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from _calibration import INFINITE, gaussian, law, tsne_rows, unusual, zipf
+from _perplexity import INFINITE, gaussian, law, tsne_rows, unusual, zipf
 from _study import Options, Study, panels, study
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

@@ -10,69 +10,65 @@ least [((n - 1) / mean degree - 1) / a]^(1/2b) wide.  UMAP's layouts have, and a
 The digits; with --full MNIST too, which takes an hour.
 """
 
-import shutil
 from collections.abc import Mapping
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from _layouts import Run, minimum_of, run_of
 from _runs import lists, shared
-from _script import trace_of
+from _script import SEED
 from _study import Options, Study, panels, study
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.spatial import ConvexHull
-from scipy.spatial.distance import pdist
 
-import umapinfo
-from umapinfo import Curve, curve_of, descent_of, graph_of, pair_sums, prune
-from umapinfo.core import LAW
+from umapinfo import history, minimiser_layout
 from umapinfo.datasets import load
-from umapinfo.jit import source_digest
-from umapinfo.measures import effective_loss, purported_loss, reference_losses
-from umapinfo.measures.objective import Loss, dilated, effective, purported
-from umapinfo.minimise import history, minimise, minimiser_layout, resume_minimisation
+from umapinfo.measures import (
+    dilated,
+    effective,
+    effective_loss,
+    layout_diameter,
+    least_diameter,
+    purported,
+    purported_balance,
+    purported_loss,
+    reference_losses,
+)
 from umapinfo.plot import PALETTE
 
 LAYOUTS = {"umap": "UMAP", "effective": "least effective loss", "purported": "least purported loss"}
 N_SHOWN, N_ITERATIONS = 3000, 100  # points drawn and iterations kept
-TOLERANCE, N_STEPS = {"digits": 1e-9, "mnist": 1e-6}, 5000
 
 
 def numbers(options: Options) -> dict[str, Any]:
     """UMAP's layout and the two minima of each data set."""
-    small = SimpleNamespace(traces=options.traces, n=300, epochs=100)
-    whole = SimpleNamespace(traces=options.traces, n=None, epochs=None)
     names = ("digits", "mnist") if options.full else ("digits",)
-    return {name: of_data(name, small if options.quick else whole) for name in names}
+    return {name: of_run(run_of(name, options), options) for name in names}
 
 
-def of_data(name: str, options: SimpleNamespace) -> dict[str, Any]:
+def of_run(run: Run, options: Options) -> dict[str, Any]:
     """What is measured of one data set."""
-    run = trace_of(name, options)
-    curve, descent, mu = curve_of(run), descent_of(run), prune(graph_of(run), run.attrs["n_epochs"])
-    data, n, degree = load(name, seed=3, n=options.n), mu.n_vertices, 2 * purported(mu).weights.A.sum() / mu.n_vertices
-    losses = {"effective": effective(mu, descent), "purported": purported(mu)}
-    start = run["layouts"]["Y"].values[-1].astype(np.float64)
-    found = {which: minimum(loss, name, run, start, options) for which, loss in losses.items()}
+    mu, curve, start, n = run.mu, run.curve, run.Y, run.mu.n_vertices
+    data = load(run.name, seed=SEED, n=n)
+    losses = {"effective": effective(mu, run.descent), "purported": purported(mu)}
+    found = {which: minimum_of(which, run, options) for which in losses}
     layouts = {"umap": start} | {which: minimiser_layout(trace) for which, trace in found.items()}
     layouts |= {f"{which} dilated": dilated(loss, curve, start) for which, loss in losses.items()}
     listed = lists(data.X)
     shown = np.sort(np.random.default_rng(0).choice(n, min(n, N_SHOWN), replace=False))
     return {
         "n": n,
-        "mean_degree": degree,
-        "least_diameter": float((((n - 1) / degree - 1) / curve.a) ** (1 / (2 * curve.b))),
-        "constant_q": reference_losses(mu, descent).purported_constant,
+        "mean_degree": float(mu.degree.mean()),
+        "least_diameter": least_diameter(mu, curve),
+        "constant_q": reference_losses(mu, run.descent).purported_constant,
         "layouts": {
             which: {
                 "purported": purported_loss(mu, Y, curve).bce,
-                "effective": effective_loss(mu, descent, Y, curve).bce,
-                "diameter": diameter(Y),
+                "effective": effective_loss(mu, run.descent, Y, curve).bce,
+                "diameter": layout_diameter(Y),
                 "scale": float(np.sqrt(Y.var(axis=0).sum() / start.var(axis=0).sum())),
-                "similarity_over_probability": similarity(Y, curve) / (n * degree / 2),
+                "similarity_over_probability": purported_balance(mu, Y, curve).mass_ratio,
                 "kept_neighbours": shared(listed, lists(Y.astype(np.float32))),
             }
             for which, Y in layouts.items()
@@ -81,30 +77,6 @@ def of_data(name: str, options: SimpleNamespace) -> dict[str, Any]:
         "shown": {which: np.round(layouts[which][shown] - layouts[which].mean(axis=0), 3) for which in LAYOUTS},
         "labels": np.unique(np.asarray(data.labels)[shown], return_inverse=True)[1],
     }
-
-
-def minimum(loss: Loss, name: str, run: xr.DataTree, start: np.ndarray, options: SimpleNamespace) -> xr.DataTree:
-    """The minimum that is found from a dilated layout: the kept trace of these sources, gone on with if cut off."""
-    sources = (source_digest(Path(umapinfo.__file__).parent) or b"").hex()[:12]
-    settings = f"{name}-n{len(start)}-epochs{run.attrs['n_epochs']}-{loss.name}-minimum"
-    path = options.traces / f"{settings}-law{LAW}-{sources}.zarr"
-    if path.exists():
-        return resume_minimisation(path)
-    for old in options.traces.glob(f"{settings}-law*.zarr"):  # of other sources: never to be opened again
-        shutil.rmtree(old)
-    curve = curve_of(run)
-    told = {"n_steps": N_STEPS, "tolerance": TOLERANCE[name], "path": path, "attrs": {"data": name}}
-    return minimise(loss, curve, dilated(loss, curve, start), **told)
-
-
-def diameter(Y: np.ndarray) -> float:
-    """The largest distance of two points, layout units."""
-    return float(pdist(Y[ConvexHull(Y).vertices]).max())
-
-
-def similarity(Y: np.ndarray, curve: Curve) -> float:
-    """Sum q over unordered pairs."""
-    return float(pair_sums(Y, "similarity", np.ones(len(Y)), curve, rtol=1e-6).values.sum() / 2)
 
 
 def thinned(told: xr.Dataset) -> dict[str, Any]:
