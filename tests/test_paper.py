@@ -144,6 +144,11 @@ def test_every_figure__is_of_the_script_that_it_names_and_is_referred_to():
     assert ALL.count("image(") == 2  # those of plot and two-plots
 
 
+def test_every_part_of_the_text__is_included_once():
+    included = re.findall(r'#include "(?:text/)?([\w]+\.typ)"', ALL)
+    assert sorted(included) == sorted(path.name for path in (PAPER / "text").glob("*.typ"))
+
+
 def test_text__loses_no_semicolon_after_a_call():
     assert re.findall(r"#[\w-]+\((?:\([^()]*\)|[^()])*\);", ALL) == []  # Typst takes it as the end of the call
 
