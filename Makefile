@@ -24,7 +24,7 @@ help: ## say what there is to make
 
 figures: $(call outputs,$(FIGURES)) ## trace the runs, draw the headline figures, write their numbers (paper/)
 
-figures-all: figures $(call outputs,$(STUDIES)) ## run every analysis of data that need no download, and gather the ledger (a quarter of an hour)
+figures-all: figures $(call outputs,$(STUDIES)) ## run every analysis of data that need no download, and gather the ledger (three quarters of an hour)
 	$(RUN) analyses/ledger.py
 
 figures-full: figures-all $(call outputs,$(FIGURES:%=%_mnist) $(FULL:%=%_full)) ## with MNIST, pendigits and the mammoth (downloaded once)

@@ -137,7 +137,8 @@ def draw_iterations(found: Mapping[str, Any], ax: Axes) -> Axes:
     ax.set(xscale="log", yscale="log", xlabel="iteration + 1", ylabel="purported loss (nats)")
     times = levels["umap"]["purported"] / levels["purported"]["purported"]
     ax.set_title(f"UMAP's layout has {times:.3g} times\nthe least loss found of its paper", loc="left")
-    ax.legend(loc="center right", fontsize=6.5)
+    ax.set_ylim(bottom=ax.get_ylim()[0] / 4)  # room for the legend
+    ax.legend(loc="lower left", fontsize=6.5)
     return ax
 
 
