@@ -400,6 +400,9 @@ def test_minimise__refuses_starts_graphs_and_settings_that_are_none(digits, tmp_
     together = Y.copy()
     together[90] = together[3]
     refused("vertices 3 and 90 both at .* add a little noise", Y=together)
+    near = Y.copy()
+    near[[3, 90]] = [[0.0, 0.0], [1e-200, 0.0]]
+    refused("so near that their squared distance is 0", Y=near)
     refused("loss: expected a Loss, got Graph", loss=digits.mu, error=TypeError)
     one = csr_matrix([[0, 0.5], [0.5, 0]])
     refused("2 components", loss=purported(graph_from_csr(block_diag([one, one], "csr"))), Y=np.eye(4))

@@ -145,6 +145,11 @@ def test_dilated__has_the_least_loss_of_all_scales(name, digits):
 
 def test_dilated__refuses_what_has_no_best_scale():
     Y = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    half = graph_from_csr(csr_matrix(0.5 - 0.5 * np.eye(3)))
+    with pytest.raises(ValueError, match="expected points apart, got all 3 at"):
+        dilated(purported(half), UMAP, 0 * Y)
+    with pytest.raises(ValueError, match="within a factor of 2\\^64; give a layout nearer"):
+        dilated(purported(half), UMAP, 1e-30 * Y)
     with pytest.raises(ValueError, match="better the wider Y is"):
         dilated(purported(graph_from_csr(csr_matrix((3, 3)))), UMAP, Y)
     whole = graph_from_csr(csr_matrix(1.0 - np.eye(3)))

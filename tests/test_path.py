@@ -198,6 +198,14 @@ def test_paths__refuse_what_is_none(dimension):
         path_length([Y, np.where(np.arange(4) == 2, np.nan, 0.0)[:, None] + Y], UMAP, pairs)
     with pytest.raises(ValueError, match="one or more"):
         path_length([], UMAP, pairs)
+    with pytest.raises(ValueError, match=f"layouts: expected {dimension} dimensions as before, got {dimension + 1}"):
+        path_length([Y, np.column_stack([Y, Y[:, :1]])], UMAP, pairs)
+    with pytest.raises(ValueError, match="times: expected one a layout, got 3 of 2 layouts"):
+        path_length([Y, Y], UMAP, pairs, times=[0, 1, 2])
+    with pytest.raises(ValueError, match="times: expected increasing"):
+        path_length([Y], UMAP, pairs, times=[np.nan])
+    with pytest.raises(ValueError, match="times: expected increasing"):
+        path_length([Y, Y], UMAP, pairs, times=[[0, 1]])
     for times in ([0, 0], [1, 0], [0], [0, np.inf], [0, np.nan]):
         with pytest.raises(ValueError, match="times"):
             path_length([Y, Y], UMAP, pairs, times=times)

@@ -30,7 +30,7 @@ class Divergence:
         "kl", "hellinger", "alpha", "renyi", "reverse_kl", "jeffreys", "jensen_shannon" or "fisher_rao".
     order : float in [0.01, 4]
         x of alpha and renyi, where it has to be given; 1 is kl.
-    p_min : float in (0, 0.5)
+    p_min : float in [1e-300, 0.49]
         Of reverse_kl and jeffreys, where it has to be given: p is clipped to [p_min, 1 - p_min].  Too small: its
         logarithm outweighs everything; too large: edges are no longer told from other pairs.
     """

@@ -118,8 +118,8 @@ class Loss:
         """How stiff the loss is at each vertex if the others stand still, float64[n, 1] > 0, nats / layout unit^2.
 
         tr G_ii / d + sum_j A_ij f'(d_ij) / d_ij: the mean curvature of the Fisher metric (in the plane the Hessian's,
-        too), and that of parabolas which touch the attraction f along the edges and lie above it.  Where a vertex is
-        far from its neighbours the former is next to nothing, and the latter says how far it may go.
+        too), and that of parabolas which touch the attraction f along the edges and, for b <= 1, lie above it.  Where a
+        vertex is far from its neighbours the former is next to nothing, and the latter says how far it may go.
 
         everywhere float64[n, 1]: `curvature_everywhere` of this layout, or of one near it; the edges, by which the
         stiffness changes fast, are taken anew.  Vertices that feel next to nothing get 1e-9 of the largest.
@@ -195,13 +195,17 @@ def dilated(loss: Loss, curve: Curve, Y: ArrayLike, *, rtol: float | None = RTOL
     Raises
     ------
     TypeError, ValueError
-        As for the losses; no scale is best: a graph without edges (the wider the better), or one whose every pair is
-        an edge of weight 1, or a loss without repulsion (the narrower the better).
+        As for the losses; a layout with all points in one place; no scale is best: a graph without edges (the wider the
+        better), or one whose every pair is an edge of weight 1, or a loss without repulsion (the narrower the better).
     """
     curve, layout = checked_curve(curve), checked_layout(checked_rows(loss.weights, Y))
     attraction, repulsion, rounding = _totals(loss.weights)
     if not attraction > 0 or not repulsion > rounding:
         raise _no_scale(loss, wider=not attraction > 0)
+    if (layout == layout[0]).all():
+        raise ValueError(
+            f"layout Y: expected points apart, got all {len(layout)} at {layout[0]}, the same at any scale"
+        )
 
     def pull(log2_scale: float) -> float:
         """DL / d ln s."""
@@ -230,5 +234,6 @@ def _no_scale(loss: Loss, wider: bool, tried: bool = False) -> ValueError:
     return ValueError(
         f"layout Y: expected a scale at which the {loss.name} loss is least, got one that is better the "
         f"{'wider' if wider else 'narrower'} Y is{' within a factor of 2^64' if tried else ''}; "
-        "give a graph with some edges of weight under 1"
+        f"give {'a layout nearer to the size of the curve, or ' if tried else ''}"
+        "a graph with some edges of weight under 1"
     )

@@ -99,26 +99,39 @@ def path_length(
     Raises
     ------
     TypeError, ValueError
-        As for `fisher_rao_distance`; no layout; times that do not increase or are too few; n_nodes.
+        As for `fisher_rao_distance`; no layout; layouts of several dimensions; times that do not increase or are not
+        one a layout; n_nodes.
     """
     if not isinstance(n_nodes, int | np.integer) or not 1 <= n_nodes <= 64:
         raise ValueError(f"n_nodes: expected a whole number in [1, 64], got {n_nodes!r}")
     curve, sums, steps = checked_curve(curve), PathSums.none(len(pairs.heads)), []
-    before, clock = None, None if times is None else np.asarray(times, dtype=np.float64)
+    before, clock = None, None if times is None else _checked_times(times)
     for place, layout in enumerate(map(checked_layout, layouts)):
         check_length(layout, pairs.n_vertices)
         if before is not None:
+            if layout.shape != before.shape:
+                raise ValueError(f"layouts: expected {before.shape[1]} dimensions as before, got {layout.shape[1]}")
             duration = 1.0 if clock is None else _duration(clock, place)
             steps.append(add_step(sums, pairs, before, layout, curve, n_nodes, duration))
         before = layout
     if before is None:
         raise ValueError("layouts: expected one or more, got none")
+    if clock is not None and len(clock) != len(steps) + 1:
+        raise ValueError(f"times: expected one a layout, got {len(clock)} of {len(steps) + 1} layouts")
     return lengths(sums, pairs)._replace(steps=np.array(steps))
 
 
+def _checked_times(times: Any) -> Floats:
+    """Times as finite, increasing float64[T]."""
+    clock = np.asarray(times, dtype=np.float64)
+    if clock.ndim != 1 or not np.isfinite(clock).all() or not (np.diff(clock) > 0).all():
+        raise ValueError(f"times: expected increasing numbers, one a layout, got {clock}")
+    return clock
+
+
 def _duration(times: Floats, place: int) -> float:
-    """Time from the layout before, which has to be positive."""
-    if place >= len(times) or not 0 < times[place] - times[place - 1] < np.inf:
+    """Time from the layout before."""
+    if place >= len(times):
         raise ValueError(f"times: expected increasing numbers, one a layout, got {times} at layout {place}")
     return float(times[place] - times[place - 1])
 

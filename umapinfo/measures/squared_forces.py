@@ -10,7 +10,7 @@ where the Fisher metric has G_ii = sum_j (A + B) q (1 - q) theta'^2 u u^T.  Of t
 
     A (1 - q)^2 + B q^2 = q (1 - q) + (p - q) (1 - 2 q):
 
-S is G where p = q, the "empirical Fisher information" is no Fisher information elsewhere (Kunstner, Balles and Hennig
+S is G where p = q, the "empirical Fisher information" is no Fisher information elsewhere (Kunstner, Hennig and Balles
 2019).  S counts a near pair off the edges by 4 b^2 / d^2, whose mean over places in the plane is infinite: single pairs
 decide it.  The clip of the descent ends that.
 
@@ -24,7 +24,7 @@ The observer adds up the forces of the run as they were at each update, clipped,
 the recorded ones.  With Recording(epochs=range(n_epochs + 1)) these are all, and the sum is Adagrad's accumulator.
 (UMAP has no Adagrad: its run would be another with it.)
 
-Source: Kunstner, Balles and Hennig (2019), Limitations of the empirical Fisher approximation, NeurIPS 32.
+Source: Kunstner, Hennig and Balles (2019), Limitations of the empirical Fisher approximation, NeurIPS 32.
 """
 
 from __future__ import annotations

@@ -181,6 +181,11 @@ def check_apart(value: float, Y: NDArray[np.float64]) -> None:
     if np.isfinite(value):
         return
     _, place, n_there = np.unique(Y, axis=0, return_inverse=True, return_counts=True)
+    if n_there.max() == 1:
+        raise ValueError(
+            "start: expected points apart, got some so near that their squared distance is 0 in float64, which costs "
+            "+inf; give a wider layout, or add a little noise"
+        )
     vertex = int(np.argmax(n_there[place.ravel()] > 1))
     other = int(np.flatnonzero((Y[vertex] == Y).all(axis=1))[1])
     raise ValueError(
