@@ -181,7 +181,7 @@ def test_the_minimum__is_that_of_the_twin_by_another_minimiser_and_of_natural_st
     np.testing.assert_allclose(both(Y.ravel())[0], least, rtol=1e-12)
     # Flat to rounding: values agree to much more than layouts.
     np.testing.assert_allclose(other.fun, least, rtol=1e-9)
-    # Natural steps near a minimum are as many times shorter from one to the next: 40 of them for half the way.
+    # Natural steps near a minimum are as many times shorter from one to the next: many are needed.
     natural = minimise(digits.losses[name], UMAP, near, method="natural", **EXACT | {"n_steps": 500})
     np.testing.assert_allclose(natural["epochs"]["minimised_loss"][-1], least, rtol=1e-9)
 

@@ -47,7 +47,7 @@ def loose_digits(text):
     text = without_calls(text, READERS)
     found = []
     for part in re.findall(r"\$[^$]*\$", text):
-        found += re.findall(r"\d+\.\d+|\d{3,}", MATH_ALLOWED.sub("", part))
+        found += re.findall(r"\d+\.\d+|\d{3,}|^\$\s*-?\d{2,}\s*\$$", MATH_ALLOWED.sub("", part))
     text = re.sub(r"\$[^$]*\$", "", text)
     for part in re.findall(r"`[^`\n]*`", text):
         found += re.findall(r"(?<![\w.])\d[\d.]*", part)
@@ -70,6 +70,7 @@ def test_sources__hold_no_digits_of_results(path):
         "ends 35% above it",
         "$D_1 = 9.87$ neighbours",
         "in $1797$ digits",
+        "$12$ negative directions",
         '#text("75 %")',
         '#grouped("70000")',
         "`75` of them",
