@@ -138,7 +138,7 @@ def draw_iterations(found: Mapping[str, Any], ax: Axes) -> Axes:
     times = levels["umap"]["purported"] / levels["purported"]["purported"]
     ax.set_title(f"UMAP's layout has {times:.3g} times\nthe least loss found of its paper", loc="left")
     ax.set_ylim(bottom=ax.get_ylim()[0] / 4)  # room for the legend
-    ax.legend(loc="lower left", fontsize=6.5)
+    ax.legend(loc="lower left")
     return ax
 
 

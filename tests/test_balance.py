@@ -96,6 +96,26 @@ def test_dilation__is_the_derivative_of_the_loss_when_the_layout_is_scaled(loss,
 # ---- known balances ------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+@given(
+    case=cases,
+    curve=st.builds(Curve, st.floats(0.05, 20), st.floats(0.3, 2), st.just(0.0)),
+    rate=rates,
+    times=st.floats(1.001, 50),
+)
+def test_dilation__grows_with_the_scale_of_the_layout(loss, case, curve, rate, times):
+    # The loss is convex along dilations: the slope 2b sum [A (1 - q) - B q] grows as every q falls.
+    graph, Y = graph_from_csr(case[0]), case[1].astype(np.float64)
+    small, large = (next(of(loss, graph, rate, scale * Y, curve)).dilation for scale in (1.0, times))
+    p = case[0].toarray().astype(np.float64)
+    A, B = ref.purported(p) if loss == "purported" else ref.effective(p, *rate)
+    fall = ref.similarity(Y, tuple(curve)) - ref.similarity(times * Y, tuple(curve))
+    apart = ref.squared_distances(Y) > 0
+    grown, size = curve.b * ((A + B) * fall)[apart].sum(), curve.b * (A + B + 1)[apart].sum()
+    assert grown >= 0
+    assert abs(large - small - grown) <= 1e-12 * size  # rounding, of all pairs and of the edges taken off again
+
+
 @given(curve=st.builds(Curve, st.floats(0.05, 20), st.floats(0.3, 2), st.just(0.0)), seed=st.integers(0, 99))
 def test_a_graph_of_the_layouts_own_similarities__is_in_balance(curve, seed):
     Y = np.random.default_rng(seed).normal(size=(9, 2))
