@@ -10,7 +10,7 @@ from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import Neighbors, neighbors, neighbors_from_lists
 from umapinfo.core.settings import Descent
 from umapinfo.embed import embed, resume
-from umapinfo.minimise import history, minimise, minimiser_layout, resume_minimisation
+from umapinfo.minimise import history, minimise, minimiser_layout, resume_minimisation, unfolded
 from umapinfo.pairs import PairSums, pair_sums
 from umapinfo.report import summary
 from umapinfo.trace import Recording, curve_of, descent_of, graph_of, open_trace, replay, run
@@ -48,4 +48,5 @@ __all__ = [
     "resume_minimisation",
     "run",
     "summary",
+    "unfolded",
 ]

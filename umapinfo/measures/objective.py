@@ -218,7 +218,7 @@ def dilated(loss: Loss, curve: Curve, Y: ArrayLike, *, rtol: float | None = RTOL
         step *= 2
         if step > np.log2(WIDEST):
             raise _no_scale(loss, wider=way > 0, tried=True)
-    found = brentq(pull, *sorted((0.0, way * step)), xtol=1e-7)
+    found = brentq(pull, *sorted((0.0, way * step)), xtol=RTOL / 10 if rtol is None else rtol / 10)
     return np.asarray(2.0**found * layout)
 
 

@@ -17,11 +17,10 @@ import numpy as np
 
 from umapinfo.core.curve import Curve, checked_curve
 from umapinfo.core.settings import Descent
-from umapinfo.measures.loss_sums import checked_rows
-from umapinfo.measures.objective import RATES, Loss, check_connected, effective, purported
+from umapinfo.measures.objective import RATES, Loss, effective, purported
 from umapinfo.minimise.iterations import Minimiser, Settings
 from umapinfo.minimise.recording import MINIMISER, check_minimisation, found_at, go_on, history, minimiser_layout
-from umapinfo.pairs.sums import checked_layout
+from umapinfo.minimise.starts import check_apart, checked_start, unfolded
 from umapinfo.trace.again import check_law, note_environment, reopened, restore, stored_plan
 from umapinfo.trace.opening import open_trace
 from umapinfo.trace.record import started
@@ -40,9 +39,9 @@ from umapinfo.trace.tree import (
 
 if TYPE_CHECKING:
     import xarray as xr
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-__all__ = ["history", "minimise", "minimiser_layout", "resume_minimisation"]
+__all__ = ["history", "minimise", "minimiser_layout", "resume_minimisation", "unfolded"]
 
 N_RECORDED, N_CHECKPOINTS = 21, 6  # by default
 
@@ -73,7 +72,8 @@ def minimise(
         connected.
     curve : Curve
     Y0 : float[n, d], layout units
-        The start.  From a layout of UMAP's, `dilated` first: most of the purported loss goes by that.
+        The start.  From a layout of UMAP's, `dilated` first: most of the purported loss goes by that; of many points,
+        `unfolded`.
     method : {"lbfgs", "natural"}
         Limited-memory BFGS; or steps along the natural gradient, each of which moves the similarities by up to `trust`
         nats: more is done in an iteration, and many more sums over all pairs are taken.
@@ -166,32 +166,6 @@ def resume_minimisation(path: Any, *, loss: Loss | None = None, progress: bool =
             note_environment(trace, store.folder)
             go_on(minimiser, arrays, stored_plan(store), int(saved["checkpoint_epoch"]) + 1, store, progress)
     return open_trace(path)
-
-
-def checked_start(loss: Any, Y0: ArrayLike) -> NDArray[np.float64]:
-    """The start in float64; an error unless it is a layout of the loss's graph, and that connected."""
-    if not isinstance(loss, Loss):
-        raise TypeError(f"loss: expected a Loss, got {type(loss).__name__}; make one with umapinfo.measures.purported")
-    check_connected(loss.graph)
-    return checked_layout(checked_rows(loss.weights, Y0))
-
-
-def check_apart(value: float, Y: NDArray[np.float64]) -> None:
-    """ValueError where the start costs +inf, with the first vertices that coincide."""
-    if np.isfinite(value):
-        return
-    _, place, n_there = np.unique(Y, axis=0, return_inverse=True, return_counts=True)
-    if n_there.max() == 1:
-        raise ValueError(
-            "start: expected points apart, got some so near that their squared distance is 0 in float64, which costs "
-            "+inf; give a wider layout, or add a little noise"
-        )
-    vertex = int(np.argmax(n_there[place.ravel()] > 1))
-    other = int(np.flatnonzero((Y[vertex] == Y).all(axis=1))[1])
-    raise ValueError(
-        f"start: expected points apart, got vertices {vertex} and {other} both at {Y[vertex]}, which costs +inf "
-        "and pushes them nowhere; add a little noise, Y0 + 1e-3 * Y0.std() * rng.normal(size=Y0.shape) say"
-    )
 
 
 def checked_plan(recording: Recording | None, n_steps: int) -> Plan:
