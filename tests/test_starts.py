@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 from strategies import embedded_graphs
 
-from umapinfo import Curve, Descent, fit_curve, minimise, minimiser_layout, unfolded
+from umapinfo import Curve, Descent, fit_curve, minimise, unfolded
 from umapinfo.core.graph import graph_from_csr
 from umapinfo.measures.objective import Loss, dilated, effective, purported
 from umapinfo.minimise.starts import RAISED, resting_repulsion, rises, with_repulsion
+from umapinfo.progress import Progress
 
 UMAP = fit_curve()
 umaps = st.tuples(st.floats(0.05, 20), st.floats(0.3, 2)).map(lambda ab: Curve(*ab))  # c = 0
@@ -89,23 +90,32 @@ def ring(n, reach=3, p=0.9):
     return W + W.T
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_unfolded__finds_an_order_that_dilation_loses(seed):
-    """A ring drawn so small that neighbours are out of order: repulsion has to sort it before it spreads it."""
-    loss = purported(graph_from_csr(ring(300)))
-    start = 0.05 * circle(300) + 0.1 * np.random.default_rng(seed).normal(size=(300, 2))
+def test_unfolded__finds_an_order_that_dilation_loses():
+    """A grid drawn so small that neighbours are out of order: they are sorted before they are spread."""
+    loss, drawn = purported(graph_from_csr(grid(30))), places(30)
+    start = 0.02 * (drawn + 5 * np.random.default_rng(0).normal(size=drawn.shape))
     told = {"n_steps": 100, "tolerance": 0.0, "progress": False}
-    orderly = minimiser_layout(minimise(loss, UMAP, circle(300), **told))
-    least = loss.value_and_gradient(orderly, UMAP).value
     found = unfolded(loss, UMAP, start, progress=False)
-    after, before = (minimiser_layout(minimise(loss, UMAP, Y, **told)) for Y in (found, dilated(loss, UMAP, start)))
-    by_rises, by_dilation = (loss.value_and_gradient(Y, UMAP).value for Y in (after, before))
-    print(least, by_rises, by_dilation)
-    assert by_rises <= 1.02 * least
-    assert by_dilation >= 1.1 * least
-    # The scale at which the loss is least, to the rtol of the sums and the curvature there, of order 1.
-    push = (found * loss.value_and_gradient(found, UMAP).gradient).sum()
-    assert abs(push) <= 1e-4 * loss.weights.A.sum()
+    in_order, by_rises, by_dilation = (
+        float(minimise(loss, UMAP, Y, **told)["epochs"]["minimised_loss"][-1])
+        for Y in (drawn, found, dilated(loss, UMAP, start))
+    )
+    # Seen: 4,062, 3,968 and 7,026 nats.
+    assert by_rises <= in_order
+    assert by_dilation >= 1.5 * in_order
+    # At the scale where similarities sum to the edge probabilities, found to 1e-6; q goes with its power -2b.
+    q = ref.similarity(found, UMAP)[np.triu_indices(len(found), 1)].sum()
+    assert abs(q / loss.weights.A.sum() - 1) <= 1e-5
+
+
+def places(side):
+    return np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2).astype(np.float64)
+
+
+def grid(side, p=0.9):
+    """Each vertex of a square with the nearest four."""
+    d2 = ref.squared_distances(places(side))
+    return csr_matrix(np.where(d2 == 1, np.float32(p), 0))
 
 
 def test_unfolded__is_the_dilated_layout_where_repulsion_has_not_to_rise():
@@ -117,7 +127,7 @@ def test_unfolded__is_the_dilated_layout_where_repulsion_has_not_to_rise():
 
 def test_unfolded__has_the_same_bits_again_and_tells_how_far_it_is(monkeypatch):
     loss, told = purported(graph_from_csr(ring(100))), []
-    monkeypatch.setattr("umapinfo.minimise.starts.Progress.__call__", lambda self, *step: told.append(step))
+    monkeypatch.setattr(Progress, "__call__", lambda self, *step: told.append(step))
     layouts = [unfolded(loss, UMAP, 0.1 * circle(100), n_steps=3) for _ in range(2)]
     np.testing.assert_array_equal(*layouts)
     n = 3 * len(rises(loss, UMAP, 0.1 * circle(100)))
