@@ -2,7 +2,8 @@
 
 UMAP's layout beside the minima that full-gradient descent (`umapinfo.minimise`) finds from it: of the effective loss,
 which negative sampling descends on average, and of the purported loss, the one in the paper.  Each starts from UMAP's
-layout dilated to the scale at which its loss is least; what dilation alone does is measured, too.
+layout dilated to the scale at which its loss is least, MNIST's from the unfolded one (`umapinfo.unfolded`); what
+dilation alone does is measured, too.
 
 A minimum of the purported loss has as much similarity as the graph has edge probability, sum q = sum mu, and is at
 least [((n - 1) / mean degree - 1) / a]^(1/2b) wide.  UMAP's layouts have, and are, neither.
@@ -127,7 +128,7 @@ def draw_layout(found: Mapping[str, Any], which: str, ax: Axes) -> Axes:
 def draw_iterations(found: Mapping[str, Any], ax: Axes) -> Axes:
     """The purported loss along its descent, and the levels to judge it by."""
     told, levels = found["iterations"]["purported"], found["layouts"]
-    ax.plot(np.array(told["iteration"]) + 1, told["value"], color=PALETTE[0], lw=1.5, label="from UMAP, dilated")
+    ax.plot(np.array(told["iteration"]) + 1, told["value"], color=PALETTE[0], lw=1.5, label="descent from UMAP's layout")
     for value, label, color, style in (
         (levels["umap"]["purported"], "UMAP", PALETTE[1], "--"),
         (found["constant_q"], "one similarity for all pairs", "0.5", ":"),
