@@ -49,10 +49,10 @@ def run_of(name: str, options: Options, n: int | None = None) -> Run:
 
 
 def minimum_of(which: str, run: Run, options: Options) -> xr.DataTree:
-    """The trace of the minimum of the "purported" or "effective" loss that is found from UMAP's layout: dilated, or
-    unfolded where there are many points.
+    """The trace of the minimum of the "purported" or "effective" loss that is found from UMAP's layout.
 
-    The kept one of these sources, gone on with if it was cut off; its layout: `umapinfo.minimiser_layout`.
+    From the dilated one, or the unfolded one where there are many points.  The kept trace of these sources, gone on
+    with if it was cut off; its layout: `umapinfo.minimiser_layout`.
     """
     loss = purported(run.mu) if which == "purported" else effective(run.mu, run.descent)
     sources = (source_digest(Path(umapinfo.__file__).parent) or b"").hex()[:12]

@@ -128,7 +128,7 @@ def draw_layout(found: Mapping[str, Any], which: str, ax: Axes) -> Axes:
 def draw_iterations(found: Mapping[str, Any], ax: Axes) -> Axes:
     """The purported loss along its descent, and the levels to judge it by."""
     told, levels = found["iterations"]["purported"], found["layouts"]
-    ax.plot(np.array(told["iteration"]) + 1, told["value"], color=PALETTE[0], lw=1.5, label="descent from UMAP's layout")
+    ax.plot(np.array(told["iteration"]) + 1, told["value"], color=PALETTE[0], lw=1.5, label="from UMAP's layout")
     for value, label, color, style in (
         (levels["umap"]["purported"], "UMAP", PALETTE[1], "--"),
         (found["constant_q"], "one similarity for all pairs", "0.5", ":"),
