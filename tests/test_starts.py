@@ -120,9 +120,29 @@ def grid(side, p=0.9):
 
 def test_unfolded__is_the_dilated_layout_where_repulsion_has_not_to_rise():
     loss, Y = purported(graph_from_csr(ring(100))), 100 * circle(100)
+    Y += 1e3
     kept = Y.copy()
-    np.testing.assert_array_equal(unfolded(loss, UMAP, Y, progress=False), dilated(loss, UMAP, Y, rtol=1e-5))
+    expected = dilated(loss, UMAP, Y - Y.mean(axis=0), rtol=1e-5)
+    np.testing.assert_array_equal(unfolded(loss, UMAP, Y, progress=False), expected)
     np.testing.assert_array_equal(Y, kept)
+    small = 1e-4 * (Y - Y.mean(axis=0))
+    expected = dilated(loss, UMAP, small - small.mean(axis=0), rtol=1e-5)
+    np.testing.assert_array_equal(unfolded(loss, UMAP, small, n_steps=0), expected)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_unfolded__ends_after_a_few_rises_of_any_layout(dim):
+    loss, random = purported(graph_from_csr(ring(30))), np.random.default_rng(0)
+    for scale in (1e-15, 1e-5, 1.0, 1e10):
+        Y = scale * random.normal(size=(30, dim)).astype(np.float64)
+        assert len(rises(loss, UMAP, Y)) <= 24
+        found = unfolded(loss, UMAP, Y, n_steps=2, progress=False)
+        assert found.shape == Y.shape
+        pull = (found * loss.value_and_gradient(found, UMAP).gradient).sum()
+        # The scale is found to 1e-6, where the derivative in ln s changes by about the weight of the edges.
+        assert abs(pull) <= 1e-4 * loss.weights.A.sum()
+    with pytest.raises(ValueError, match="give a layout nearer to the size of the curve"):
+        unfolded(loss, UMAP, 1e-110 * Y, progress=False)
 
 
 def test_unfolded__has_the_same_bits_again_and_tells_how_far_it_is(monkeypatch):
