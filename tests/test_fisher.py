@@ -262,10 +262,13 @@ def test_rigid_motions__are_felt_by_no_metric(case, curve, rate):
 
 
 @pytest.mark.parametrize(("dim", "n_motions"), [(1, 1), (2, 3), (3, 6), (4, 10)])
-@given(n=st.integers(5, 12), curve=curves(), seed=st.integers(0, 99))
-def test_null_space__is_translations_and_rotations_alone(dim, n_motions, n, curve, seed):
-    Y = scattered(n, dim, seed)
-    values = np.linalg.eigvalsh(matrix_of(fisher_metric(Y, Curve(*curve))))
+@given(n=st.integers(5, 12), curve=curves(), seed=st.integers(0, 99), weighted=st.booleans())
+def test_null_space__is_translations_and_rotations_alone(dim, n_motions, n, curve, seed, weighted):
+    Y, weights = scattered(n, dim, seed), None
+    if weighted:  # each pair by the product of two positive numbers
+        s, none = np.random.default_rng(seed).uniform(0.5, 2, (n, 1)), np.zeros(0, np.int32)
+        weights = LossWeights(none, none, none.astype(float), none.astype(float), s, s)
+    values = np.linalg.eigvalsh(matrix_of(fisher_metric(Y, Curve(*curve), weights=weights)))
     # Rounding is some 1e-15 of the largest; the framework's softest mode is far from it.
     assert (values < 1e-13 * values[-1]).sum() == n_motions == rigid_motions(Y).shape[1]
 
