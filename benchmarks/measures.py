@@ -1,7 +1,8 @@
 """How long does each measure of a layout's geometry take on a run's trace?
 
-On the last layout of MNIST (70,000 points, blocked order), or of a trace that --trace names.  Compilation is left out:
-each measure is called on 500 digits before.  Iterative ones tell their progress.
+On the last layout of MNIST (70,000 points, blocked order), or of a trace that --trace names.  Each measure is called on
+500 digits before, which compiles what small data need; with a cold cache the first sums of many points compile, too.
+Iterative measures tell their progress.
 """
 
 import argparse
