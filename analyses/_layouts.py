@@ -21,7 +21,6 @@ QUICK_N, QUICK_EPOCHS, QUICK_STEPS = 200, 60, 60
 N_MINIMA = 450  # digits, of which a minimum takes seconds
 MANY = 10_000  # points from which on a start is unfolded: of 1,797 digits both kinds rest within 1e-3 of each other
 N_STEPS, TOLERANCE = 5000, 1e-6  # of a minimum: its loss is then right to some 1e-4
-ROUGHLY = 1e-5  # tolerance for MANY points: MNIST falls so little after 1,000 iterations
 
 
 class Run(NamedTuple):
@@ -62,11 +61,9 @@ def minimum_of(which: str, run: Run, options: Options) -> xr.DataTree:
         return resume_minimisation(path)
     for old in options.traces.glob(f"{settings}-law*.zarr"):  # of other sources: never to be opened again
         shutil.rmtree(old)
-    many = run.mu.n_vertices >= MANY
-    told = {"n_steps": QUICK_STEPS if options.quick else N_STEPS, "tolerance": ROUGHLY if many else TOLERANCE}
-    attrs = {"data": run.name}
-    start = (unfolded if many else dilated)(loss, run.curve, run.Y)
-    return minimise(loss, run.curve, start, path=path, attrs=attrs, **told)
+    told = {"n_steps": QUICK_STEPS if options.quick else N_STEPS, "tolerance": TOLERANCE}
+    start = (unfolded if run.mu.n_vertices >= MANY else dilated)(loss, run.curve, run.Y)
+    return minimise(loss, run.curve, start, path=path, attrs={"data": run.name}, **told)
 
 
 def layouts_of(run: Run, options: Options) -> dict[str, NDArray[np.float64]]:

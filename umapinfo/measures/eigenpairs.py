@@ -64,7 +64,13 @@ def rigid_motions(Y: ArrayLike) -> Floats:
 
 
 def largest_eigenvalues(
-    operator: Any, k: int = 6, *, tolerance: float = 1e-6, seed: int = 0, report: Report | None = None
+    operator: Any,
+    k: int = 6,
+    *,
+    tolerance: float = 1e-6,
+    max_products: int = 400,
+    seed: int = 0,
+    report: Report | None = None,
 ) -> Eigenpairs:
     """The k largest eigenvalues with their vectors, by restarted Lanczos iterations (ARPACK).
 
@@ -76,10 +82,11 @@ def largest_eigenvalues(
         In [1, N].
     tolerance : float
         Of the eigenvalues, relative.
+    max_products : int
+        About the most, which `report` takes for their total; most often far fewer do.
     seed : int
         Of the start.
     report : callable(stage, done, total), optional
-        Of the products; their total is not known beforehand.
 
     Returns
     -------
@@ -90,14 +97,15 @@ def largest_eigenvalues(
     ValueError
         If k is not in [1, N].
     scipy.sparse.linalg.ArpackNoConvergence
-        If they have not converged after 10 N products.
+        If they have not converged by then.
     """
     order = _checked_number(operator, k)
     if order <= EXACT_UP_TO:
         return _pairs(operator, *_of_matrix(dense(operator), slice(order - k, order)))
     start = np.random.default_rng(seed).normal(size=order)
-    counted = _Counted(operator, report)
-    values, vectors = eigsh(counted.operator, k, which="LA", v0=start, tol=tolerance)
+    counted, kept = _Counted(operator, report, max_products), min(max(2 * k + 1, 20), order)  # ARPACK's vectors
+    restarts = max(1, (max_products - kept) // max(kept - k, 1))
+    values, vectors = eigsh(counted.operator, k, which="LA", v0=start, tol=tolerance, ncv=kept, maxiter=restarts)
     counted.finish()
     return _pairs(operator, values, vectors)
 
@@ -172,7 +180,7 @@ def smallest_eigenvalues(
 class _Counted:
     """An operator that reports its products."""
 
-    def __init__(self, operator: Any, report: Report | None, total: int = 0) -> None:
+    def __init__(self, operator: Any, report: Report | None, total: int) -> None:
         self._operator, self._report, self._done, self._total = operator, report, 0, total
         self.operator = LinearOperator(operator.shape, matvec=self._product, matmat=self._products, dtype=np.float64)
 

@@ -18,6 +18,7 @@ so it holds at every minimum, too.  `dilated` puts a layout there.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -133,6 +134,12 @@ class Loss:
         largest = float(stiffness.max())
         return np.maximum(stiffness, LEAST * largest if largest > 0 else 1.0)[:, np.newaxis]
 
+    def stiffness(self, Y: Floats, curve: Curve) -> Floats:
+        """A f'(d)/d of the attraction f at each edge, float64[m] >= 0, nats / layout unit^2; 0 at distance 0."""
+        weights = self.weights
+        slope = edge_potentials(Y, weights.heads, weights.tails, curve, ("attraction_slope",))[0]
+        return np.asarray(weights.A * slope)
+
     def curvature_everywhere(self, Y: Floats, curve: Curve) -> Floats:
         """The part of `curvature` that all pairs are charged, the edges too, float64[n, 1]: to a few percent."""
         sums = pair_sums(Y, "fisher", self.weights.v, curve, rtol=ROUGHLY).values[:, 0]
@@ -207,18 +214,19 @@ def dilated(loss: Loss, curve: Curve, Y: ArrayLike, *, rtol: float | None = RTOL
             f"layout Y: expected points apart, got all {len(layout)} at {layout[0]}, the same at any scale"
         )
 
+    @cache  # brentq asks anew for its ends
     def pull(log2_scale: float) -> float:
         """DL / d ln s."""
         moved = 2.0**log2_scale * layout
         return float((moved * loss.value_and_gradient(moved, curve, loss.plan(moved, curve, rtol)).gradient).sum())
 
     way = 1.0 if pull(0.0) < 0 else -1.0
-    step = 2.0
+    step = 1.0
     while way * pull(way * step) < 0:
         step *= 2
         if step > np.log2(WIDEST):
             raise _no_scale(loss, wider=way > 0, tried=True)
-    found = brentq(pull, *sorted((0.0, way * step)), xtol=RTOL / 10 if rtol is None else rtol / 10)
+    found = brentq(pull, *sorted((0.0, way * step)), xtol=(RTOL if rtol is None else rtol) / 2)
     return np.asarray(2.0**found * layout)
 
 

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from umapinfo.core.curve import Curve
 from umapinfo.measures.objective import Loss
-from umapinfo.minimise.lbfgs import Memory, dot
+from umapinfo.minimise.conjugate_gradients import dot
+from umapinfo.minimise.lbfgs import Memory
 from umapinfo.minimise.line_search import Trial, line_search
 from umapinfo.minimise.natural import natural_step, trusted
+from umapinfo.minimise.springs import springs_of
 from umapinfo.pairs import Plan
 from umapinfo.pairs.choice import Split
 from umapinfo.pairs.sums import checked_rtol
@@ -120,11 +122,11 @@ class Minimiser:
     def _searched(self, arrays: Arrays, memory: Memory) -> Trial | None:
         """The layout that the method finds, or None."""
         Y, gradient, length = arrays["Y"], arrays["gradient"], 0.0
-        curvature = self.loss.curvature(Y, self.curve, arrays["curvature"])
         if self.settings.method == "natural":
+            curvature = self.loss.curvature(Y, self.curve, arrays["curvature"])
             direction, length = natural_step(self.loss, Y, self.curve, gradient, curvature)
         else:
-            direction = memory.direction(gradient, curvature)
+            direction = memory.direction(gradient, springs_of(self.loss, Y, self.curve, arrays["curvature"]).divide)
         start = Trial(0.0, float(arrays["value"]), dot(direction, gradient), Y, gradient)
         if not start.slope < 0:
             return None

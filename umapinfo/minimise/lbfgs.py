@@ -1,22 +1,24 @@
 r"""Limited-memory BFGS: a direction from the last moves, and how the gradient turned along them.
 
 With the moves s_k = Y_(k+1) - Y_k and the turns t_k = grad_(k+1) - grad_k of the last m iterations, the two loops of
-Nocedal (1980) multiply the gradient by the matrix nearest to H_0 that takes each t_k to s_k.  H_0 divides the force on
-a vertex by how stiff the loss is there if the other vertices stand still (`umapinfo.measures.objective`, `curvature`),
-and is scaled to the last turn.
+Nocedal (1980) multiply the gradient by the matrix nearest to H_0 that takes each t_k to s_k.  H_0 divides forces by
+the stiffness of springs along the edges (`umapinfo.minimise.springs`), and is scaled to the last turn.
+
+5,000 digits of MNIST, from an unfolded layout of 58,869 nats to where 20 iterations bring less than 1e-6: 58,759 after
+447 iterations.  With an H_0 that divides each vertex's force by how stiff the loss is there if the others stand still
+it is 58,770 after 858.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from umapinfo.minimise.conjugate_gradients import dot
+
 Floats = NDArray[np.float64]
 
 STRAIGHT = 1e-10  # cosine of a move and its turn up to which they are not kept: the matrix stays positive
-
-
-def dot(x: Floats, y: Floats) -> float:
-    """Sum of products, in bits that do not depend on the number of threads, as a library's may."""
-    return float((x * y).sum())
 
 
 class Memory:
@@ -43,19 +45,18 @@ class Memory:
             self.moves[place], self.turns[place] = move, turn
             self.n_seen[...] += 1
 
-    def direction(self, gradient: Floats, curvature: Floats) -> Floats:
-        """Minus the matrix times the gradient float64[n, d]; curvature float64[n, 1] of each vertex."""
+    def direction(self, gradient: Floats, divide: Callable[[Floats], Floats]) -> Floats:
+        """Minus the matrix times the gradient float64[n, d]; H_0 divides by stiffness, but for its scale."""
         seen, m = int(self.n_seen), len(self.moves)
         places = [k % m for k in range(max(seen - m, 0), seen)]
         weights, rest = {}, gradient.copy()
         for place in reversed(places):
             weights[place] = dot(self.moves[place], rest) / dot(self.moves[place], self.turns[place])
             rest -= weights[place] * self.turns[place]
-        scale = 1.0
+        rest = divide(rest)
         if places:
             move, turn = self.moves[places[-1]], self.turns[places[-1]]
-            scale = dot(move, turn) / dot(turn, turn / curvature)
-        rest *= scale / curvature
+            rest *= dot(move, turn) / dot(turn, divide(turn))
         for place in places:
             back = dot(self.turns[place], rest) / dot(self.moves[place], self.turns[place])
             rest += (weights[place] - back) * self.moves[place]

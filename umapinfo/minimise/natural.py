@@ -21,7 +21,7 @@ from umapinfo.core.curve import Curve
 from umapinfo.measures.bernoulli import Floats
 from umapinfo.measures.fisher import fisher_metric
 from umapinfo.measures.objective import Loss
-from umapinfo.minimise.lbfgs import dot
+from umapinfo.minimise.conjugate_gradients import conjugate_gradients, dot
 from umapinfo.minimise.line_search import Trial
 
 ROUGHLY = 1e-3  # rtol of products with G: they choose a direction, the loss is measured
@@ -43,29 +43,13 @@ def natural_step(loss: Loss, Y: Floats, curve: Curve, gradient: Floats, curvatur
         return np.asarray((metric @ x.ravel()).reshape(x.shape))
 
     delta = conjugate_gradients(
-        lambda x: product(x) + damping * x, lambda x: np.einsum("iab,ib->ia", inverse, x), -gradient
+        lambda x: product(x) + damping * x,
+        lambda x: np.einsum("iab,ib->ia", inverse, x),
+        -gradient,
+        SOLVED,
+        PRODUCTS,
     )
     return delta, 0.5 * dot(delta, product(delta))
-
-
-def conjugate_gradients(
-    product: Callable[[Floats], Floats], preconditioner: Callable[[Floats], Floats], b: Floats
-) -> Floats:
-    """About the solution x of M x = b, M positive definite; sums in a fixed order, so that bits are kept."""
-    x, rest = np.zeros_like(b), b.copy()
-    z = preconditioner(rest)
-    way, size, enough = z.copy(), dot(rest, z), SOLVED**2 * dot(b, preconditioner(b))
-    for _ in range(PRODUCTS):
-        turned = product(way)
-        curvature = dot(way, turned)
-        if size <= enough or not curvature > 0:
-            break
-        x += (size / curvature) * way
-        rest -= (size / curvature) * turned
-        z = preconditioner(rest)
-        before, size = size, dot(rest, z)
-        way = z + (size / before) * way
-    return x
 
 
 def trusted(at: Callable[[float], Trial], start: Trial, length: float, trust: float) -> tuple[Trial | None, float]:

@@ -1,0 +1,59 @@
+r"""Springs along the edges: how a displacement of all vertices is to be divided by the stiffness of the loss.
+
+The parabola that touches the attraction f of an edge at its length, and for b <= 1 lies above it, is a spring of
+stiffness w = A f'(d)/d.  With L_w the Laplacian of the springs and C the stiffness with which all pairs hold a vertex
+(`umapinfo.measures.objective`, `curvature_everywhere`),
+
+    M = L_w + SOFT C,      (L_w x)_i = sum_j w_ij (x_i - x_j),
+
+is positive definite and sparse, and M^-1 moves a neighbourhood as one where its diagonal's inverse moves each vertex as
+if the others stood still.  It is solved roughly, by conjugate gradients.
+
+Source: the spectral direction of Vladymyrov and Carreira-Perpinan (2012), "Partial-Hessian strategies for fast learning
+of nonlinear embeddings", there with the springs as they are at the start and a Cholesky factor, and without C.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from umapinfo.core.curve import Curve
+from umapinfo.measures.bernoulli import Floats
+from umapinfo.measures.objective import Loss
+from umapinfo.minimise.conjugate_gradients import conjugate_gradients
+
+SOFT = 0.01  # of the stiffness with which all pairs hold a vertex
+LEAST = 1e-9  # of the largest diagonal entry
+STIFFEST = 1e6  # times the median spring: of a stiffer one next to the others nothing would be left by rounding
+SOLVED, N_PRODUCTS = 0.03, 100
+
+
+class Springs(NamedTuple):
+    """M by its entries above the diagonal, with their sign turned, float64[n, n], and its diagonal float64[n, 1]."""
+
+    above: csr_array
+    diagonal: Floats
+
+    def product(self, x: Floats) -> Floats:
+        """M times x float64[n, d]."""
+        return np.asarray(self.diagonal * x - self.above @ x - self.above.T @ x)
+
+    def divide(self, force: Floats) -> Floats:
+        """About M^-1 times a force float64[n, d]: x with x . force > 0 if that is not 0."""
+        return conjugate_gradients(self.product, lambda x: x / self.diagonal, force, SOLVED, N_PRODUCTS)
+
+
+def springs_of(loss: Loss, Y: Floats, curve: Curve, everywhere: Floats) -> Springs:
+    """The springs of a layout; everywhere float64[n, 1] as for `Loss.curvature`."""
+    heads, tails, n = loss.weights.heads, loss.weights.tails, len(Y)
+    stiffness = loss.stiffness(Y, curve)
+    if len(stiffness) and stiffness.max() > 0:
+        stiffness = np.minimum(stiffness, STIFFEST * np.median(stiffness[stiffness > 0]))
+    diagonal = SOFT * everywhere
+    for ends in (heads, tails):
+        diagonal[:, 0] += np.bincount(ends, stiffness, n)
+    largest = float(diagonal.max())
+    diagonal += LEAST * largest if largest > 0 else 1.0
+    # Edges come by their heads, in rising order.
+    return Springs(csr_array((stiffness, tails, np.searchsorted(heads, np.arange(n + 1))), shape=(n, n)), diagonal)
