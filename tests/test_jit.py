@@ -1,5 +1,6 @@
 """The decorator: right results, no stale code from the cache, no cache where there is no place for one."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -77,32 +78,108 @@ def test_source_digest__changes_with_any_source_and_with_nothing_else(tmp_path):
     assert source_digest(tmp_path / "nowhere") is None
 
 
-def run_in_package(folder):
-    """Outer's result for 1.0 and the number of kernels it found in the cache, from a new process."""
-    code = "from package.outer import outer; print(outer(1.0), sum(outer.stats.cache_hits.values()))"
-    environment = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=True
-    )
-    result, hits = done.stdout.split()
-    return float(result), int(hits)
-
-
-def test_cache__forgets_a_kernel_when_another_file_that_it_calls_changes(tmp_path):
-    package = tmp_path / "package"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    shutil.copy(module.__file__, package / "jit.py")
-    (package / "outer.py").write_text(
+@pytest.fixture
+def package(tmp_path):
+    """A package with the decorator, a kernel `outer` in one file and the kernel `inner`, which it calls, in another."""
+    folder = tmp_path / "package"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    shutil.copy(module.__file__, folder / "jit.py")
+    (folder / "outer.py").write_text(
         "from package.jit import jit\nfrom package.inner import inner\n\n\n@jit\ndef outer(x):\n    return inner(x)\n"
     )
-    inner = "from package.jit import jit\n\n\n@jit\ndef inner(x):\n    return x + {}\n"
-    (package / "inner.py").write_text(inner.format(1.0))
-    assert run_in_package(tmp_path) == (2.0, 0)
-    assert run_in_package(tmp_path) == (2.0, 1)
+    write_inner(folder, 1.0)
+    return folder
+
+
+def write_inner(package, added):
+    (package / "inner.py").write_text(f"from package.jit import jit\n\n\n@jit\ndef inner(x):\n    return x + {added}\n")
+
+
+def start(folder, code, **environment):
+    """A new process that runs some code in a folder, with no NUMBA_CACHE_DIR unless given."""
+    inherited = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    command = [sys.executable, "-c", code]
+    return subprocess.Popen(command, cwd=folder, env=inherited | environment, stdout=subprocess.PIPE, text=True)
+
+
+def said(process):
+    """The words that a process printed."""
+    answer, _ = process.communicate()
+    assert process.returncode == 0
+    return answer.split()
+
+
+OUTER = "from package.outer import outer; print(outer({}), sum(outer.stats.cache_hits.values()))"
+
+
+def run_outer(package, x="1.0", **environment):
+    """Outer's result and the number of kernels that it found in the cache, from a new process."""
+    return said(start(package.parent, OUTER.format(x), **environment))
+
+
+def test_cache__forgets_a_kernel_when_another_file_that_it_calls_changes(package):
+    assert run_outer(package) == ["2.0", "0"]
+    assert run_outer(package) == ["2.0", "1"]
     # numba's own stamp is that of outer.py, which stays: on its own it would run the old code here
-    (package / "inner.py").write_text(inner.format(2.0))
-    assert run_in_package(tmp_path) == (3.0, 0)
+    write_inner(package, 2.0)
+    assert run_outer(package) == ["3.0", "0"]
+    assert run_outer(package) == ["3.0", "1"]
+    write_inner(package, 1.0)
+    assert run_outer(package) == ["2.0", "0"]  # the file of these types now holds the code of the sources before
+
+
+WHEN_ALL_ARE_THERE = """
+import os, time
+from pathlib import Path
+
+def replace(*paths, _replace=os.replace):
+    Path(f"{os.getpid()}.there").touch()
+    while len(list(Path().glob("*.there"))) < 3:
+        time.sleep(0.01)
+    _replace(*paths)
+
+os.replace = replace
+"""
+
+
+def test_cache__is_whole_after_processes_that_filled_it_at_once(package):
+    # No process writes before each has seen an empty cache.  With numba's index one would be lost, or two mixed up.
+    given = ("1", "1.0", "1j")
+    at_once = [start(package.parent, WHEN_ALL_ARE_THERE + OUTER.format(x), PYTHONDONTWRITEBYTECODE="1") for x in given]
+    assert [said(process) for process in at_once] == [["2.0", "0"], ["2.0", "0"], ["(1+1j)", "0"]]
+    assert [run_outer(package, x) for x in given] == [["2.0", "1"], ["2.0", "1"], ["(1+1j)", "1"]]
+
+
+def test_cache__compiles_anew_what_it_cannot_read(package):
+    run_outer(package)
+    for file in package.rglob("*.nbc"):
+        file.write_bytes(file.read_bytes()[:100])
+    assert run_outer(package) == ["2.0", "0"]
+    assert run_outer(package) == ["2.0", "1"]
+
+
+def test_cache__does_without_where_the_disk_is_full(monkeypatch):
+    def refuse(*paths):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    kernel = jit(total.py_func)
+    monkeypatch.setattr(os, "replace", refuse)
+    assert kernel(np.ones(3, np.int8)) == 3.0
+
+
+def test_cache__is_the_users_where_the_package_cannot_be_written(package, tmp_path):
+    # A file in the place of the folder stops root too, whom permissions do not.
+    (package / "__pycache__").touch()
+    for hits in ("0", "1"):
+        assert run_outer(package, XDG_CACHE_HOME=str(tmp_path / "user")) == ["2.0", hits]
+
+
+def test_package__works_where_nothing_can_be_written(package, tmp_path):
+    (package / "__pycache__").touch()
+    nowhere = str(package / "__init__.py")
+    for _ in range(2):
+        assert run_outer(package, XDG_CACHE_HOME=nowhere, HOME=nowhere) == ["2.0", "0"]
 
 
 def test_jit__compiles_without_a_cache_where_nothing_can_be_written(monkeypatch):

@@ -1,8 +1,8 @@
 """Progress bars: shown when it takes long, gone when it is over."""
 
 import pytest
+from tqdm import auto
 
-from umapinfo import progress
 from umapinfo.progress import Progress
 
 
@@ -15,8 +15,8 @@ def bars(monkeypatch):
         opened.append(tqdm(**{**options, "mininterval": 0}))
         return opened[-1]
 
-    tqdm = progress.tqdm
-    monkeypatch.setattr(progress, "tqdm", recorded)
+    tqdm = auto.tqdm
+    monkeypatch.setattr(auto, "tqdm", recorded)
     return opened
 
 

@@ -1,13 +1,14 @@
 """From data to trace in one call."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse
-import xarray as xr
 
 from umapinfo.core.checks import checked_data
 from umapinfo.core.curve import fit_curve
@@ -27,6 +28,9 @@ from umapinfo.trace.record import run
 from umapinfo.trace.recording import Recording, checked_observers
 from umapinfo.trace.store import checked_path
 from umapinfo.trace.tree import check_labels, checked_attrs
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 INSTRUMENTS = (DegreeObserver, BinarisationObserver, LossObserver)
 LOSSES_UP_TO = 100_000  # vertices, outside two and three dimensions: one sum over all pairs then takes over 2 s

@@ -3,12 +3,19 @@
 - ``cache=True``: a kernel is compiled once a machine, not once a process. A compiled kernel holds the code of
   every kernel it calls, also those of other files, while numba (0.68, ``numba/core/caching.py``) throws a
   cached kernel away only when the kernel's own file changes. So the cache is stamped with a digest of all
-  sources of the package, beside numba's own stamp: any change compiles anew, nothing stale is run.
+  sources of the package, beside numba's own stamp: any change compiles anew, nothing stale is run. And of two
+  processes that compile a kernel for different types at once, numba's index names the one's file, which may
+  then hold the other's code. `KernelFiles` has no index.
 - ``nogil=True``: other threads (a progress bar, a notebook) go on while a kernel runs.
 - ``error_model="numpy"``: x / 0 is inf or NaN, as in numpy; the check for an exception would cost a branch in
   every division of the hot loops.
 - no ``fastmath``: it lets the compiler reorder sums and assume that inf and NaN do not occur. Bits would then
   depend on the machine's vector width, and +inf is a value here (the logit at distance 0).
+
+- ``no_cfunc_wrapper=True``: no code for C to call a kernel by, which nobody does.
+- whole numbers and truth values that a kernel hands to another are typed as what they are, not as their value:
+  numba would compile the callee anew for each of ``f(x, 0)``, ``f(x, 1)`` and ``f(x, i)``, and once more for a
+  variable that is 0 before a loop.
 
 `parallel_jit` splits `numba.prange` loops over threads as well. A kernel must give the same bits for any
 number of threads: each block of the loop writes its own places, and sums run over fixed blocks in a fixed
@@ -17,10 +24,12 @@ order.
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core.types import unliteral
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -47,20 +56,65 @@ def source_digest(folder: Path) -> bytes | None:
 
 
 _SOURCES = source_digest(Path(__file__).parent)
+_PARTS = ("_cache_path", "_index_name", "_data_name", "_load_data", "_save_data", "_source_stamp", "_version")
+
+
+class KernelFiles:
+    """A kernel's cache: a file for each combination of types, named after it, which says what it holds.
+
+    Takes the place of numba's ``IndexDataCacheFile``, and writes by it: a file is whole or not there.
+
+    Parameters
+    ----------
+    files : IndexDataCacheFile
+    """
+
+    def __init__(self, files: Any) -> None:
+        self._files = files
+        self._stamp = (files._version, files._source_stamp, _SOURCES)
+
+    def load(self, key: Any) -> Any:
+        """What is kept of types and machine, or None: nothing, something of other sources, or a damaged file."""
+        try:
+            stamp, kept, data = self._files._load_data(self._name(key))
+        except Exception:  # what unpickling the damaged raises may be anything
+            return None
+        return data if (stamp, kept) == (self._stamp, key) else None
+
+    def save(self, key: Any, data: Any) -> None:
+        """Keep a compiled kernel, in the place of what other sources gave; where the disk is full, do not."""
+        with suppress(OSError):
+            self._files._save_data(self._name(key), (self._stamp, key, data))
+
+    def flush(self) -> None:
+        """Forget all that is kept of the kernel."""
+        for path in Path(self._files._cache_path).glob(f"{self._files._index_name.removesuffix('nbi')}*.nbc"):
+            path.unlink(missing_ok=True)
+
+    def _name(self, key: Any) -> str:
+        return self._files._data_name(int(hashlib.sha256(repr(key).encode()).hexdigest()[:15], 16))
 
 
 def _compiled(kernel: Kernel, *, parallel: bool) -> Kernel:
     """Numba's dispatcher of a kernel: cached under the package's stamp where there is a place for it."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "parallel": parallel}
-    try:
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "parallel": parallel}
+    with suppress(RuntimeError):  # neither the package's folder nor the user's cache can be written
         dispatcher: Any = numba.njit(cache=True, **options)(kernel)
-    except RuntimeError:
-        # Neither the package's folder nor the user's cache can be written: compile in every process instead.
-        dispatcher = numba.njit(**options)(kernel)
-    # A private attribute: where a future numba has it no more, numba's own stamp (of the one file) stays.
-    cache_file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-    if cache_file is not None and hasattr(cache_file, "_source_stamp"):
-        cache_file._source_stamp = (cache_file._source_stamp, _SOURCES)
+        cache: Any = getattr(dispatcher, "_cache", None)
+        if _SOURCES and all(hasattr(getattr(cache, "_cache_file", None), part) for part in _PARTS):
+            cache._cache_file = KernelFiles(cache._cache_file)
+            return _typed_alike(dispatcher)
+    # No place, no sources to tell changes by, or a numba with other private attributes: each process compiles anew.
+    return _typed_alike(numba.njit(**options)(kernel))
+
+
+def _typed_alike(dispatcher: Any) -> Any:
+    """The dispatcher, to which a number written in a kernel that calls it is one computed there."""
+    resolve = getattr(dispatcher, "get_call_template", None)
+    if resolve is not None:
+        dispatcher.get_call_template = lambda args, kws: resolve(
+            tuple(map(unliteral, args)), dict(zip(kws, map(unliteral, kws.values()), strict=True))
+        )
     return dispatcher
 
 

@@ -5,11 +5,6 @@ import warnings
 from types import TracebackType
 from typing import Any
 
-with warnings.catch_warnings():
-    # In a notebook without ipywidgets tqdm warns, and falls back to a bar of text, which is good enough.
-    warnings.simplefilter("ignore")
-    from tqdm.auto import tqdm
-
 
 class Progress:
     """A bar for each stage of a computation, with the time left; give it wherever ``report`` is asked for.
@@ -48,7 +43,7 @@ class Progress:
             self.close()
             # In a log every line of a bar stays: one in ten seconds is enough there.
             interval = 0.1 if sys.stderr.isatty() else 10.0
-            bar = self._bar = tqdm(total=total, leave=False, delay=self._delay, mininterval=interval)
+            bar = self._bar = _bar(total=total, leave=False, delay=self._delay, mininterval=interval)
             bar.set_description_str(stage, refresh=False)
         bar.update(done - bar.n)
         if done >= total:
@@ -67,3 +62,12 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _bar(**options: Any) -> Any:
+    """A bar of tqdm, which is imported where there is one to show."""
+    with warnings.catch_warnings():
+        # In a notebook without ipywidgets tqdm warns, and falls back to a bar of text, which is good enough.
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm
+    return tqdm(**options)

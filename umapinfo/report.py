@@ -1,9 +1,11 @@
 """A trace on one screen: the numbers that matter, each beside the range it normally lies in."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from umapinfo.core.graph import Graph, prune
 from umapinfo.core.settings import Descent
@@ -12,6 +14,9 @@ from umapinfo.measures.degree import degree
 from umapinfo.measures.loss import reference_losses
 from umapinfo.trace import curve_of, descent_of, graph_of
 from umapinfo.trace.tree import last_epoch
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SETTLED = 0.02  # relative change of the effective loss over the last tenth of the run, below which it has settled
 

@@ -9,16 +9,16 @@ import numba
 PART = 50_000  # places a thread takes at a time: some milliseconds
 
 
-def in_parts(work: Callable[[int, int], None], n: int) -> None:
-    """Do a kernel's work(start, stop) on n places, of many in as many threads as numba has.
+def in_parts(work: Callable[[int, int], None], n: int, part: int = PART) -> None:
+    """Do a kernel's work(start, stop) on n places, of more than `part` in as many threads as numba has.
 
     Each place is written by one call, so that bits do not depend on the threads.  Few places start none, which is
     safe after a fork.
     """
-    if n <= PART:
+    if n <= part:
         return work(0, n)
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:
-        list(pool.map(lambda start: work(start, min(start + PART, n)), range(0, n, PART)))
+        list(pool.map(lambda start: work(start, min(start + part, n)), range(0, n, part)))
 
 
 def one_ahead(work: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:

@@ -15,10 +15,12 @@ from numba import prange
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from umapinfo.jit import parallel_jit
+from umapinfo.jit import jit
+from umapinfo.threads import in_parts
 
 BLOCK_BYTES = 2**27  # of distances in memory at once
-SCIPY_NAMES = {
+SEARCHED = 4_000_000  # distances that a thread looks through at a time: some milliseconds
+SCIPY_NAMES = {  # none takes an argument
     **dict.fromkeys(("euclidean", "l2"), "euclidean"),
     **dict.fromkeys(("manhattan", "l1", "cityblock", "taxicab"), "cityblock"),
     **dict.fromkeys(("chebyshev", "linfinity", "linfty", "linf"), "chebyshev"),
@@ -46,7 +48,10 @@ _parallel_uncached = numba.njit(parallel=True, nogil=True, error_model="numpy")
 
 
 def metrics(sparse: bool) -> dict[str, Any]:
-    """PyNNDescent's compiled distance functions of real numbers by name (importing it takes a second)."""
+    """PyNNDescent's compiled distance functions of real numbers by name.
+
+    Importing it takes a second, and many where no cache has its kernels yet.
+    """
     if sparse:
         from pynndescent.sparse import sparse_named_distances
 
@@ -67,18 +72,7 @@ def checked_metric_kwds(metric: str, kwds: dict[str, Any], data: Any) -> dict[st
         An unknown metric, one that is not for so many features, or without the argument that it needs.
     """
     sparse = scipy.sparse.issparse(data)
-    known = metrics(sparse)
-    if metric not in known:
-        raise ValueError(
-            f"metric: expected 'precomputed' or a name that PyNNDescent knows, got {metric!r}; choose one of "
-            f"{', '.join(sorted(known))}"
-        )
-    if metric == "haversine" and data.shape[1] != 2:
-        raise ValueError(
-            f"metric: expected 2 features (latitude, longitude) for 'haversine', got {data.shape[1]}; choose two"
-        )
-    names = [name for name in inspect.signature(known[metric].py_func).parameters if name != "n_features"]
-    names = names[4 if sparse else 2 :]  # after two points, of a sparse matrix with indices and values each
+    names = [] if metric in SCIPY_NAMES and not sparse else _arguments_of(metric, data)
     if not set(kwds) <= set(names):
         raise TypeError(f"metric_kwds: expected arguments of {metric!r}, {names}, got {list(kwds)}; remove the others")
     needed = None if sparse else PER_FEATURE.get(metric)
@@ -92,6 +86,23 @@ def checked_metric_kwds(metric: str, kwds: dict[str, Any], data: Any) -> dict[st
         )
     arrays = {needed: np.ascontiguousarray(kwds[needed], np.float64)}
     return {name: (kwds | arrays)[name] for name in names if name in kwds}
+
+
+def _arguments_of(metric: str, data: Any) -> list[str]:
+    """Names of a metric's arguments, as PyNNDescent knows them; ValueError where it does not know the metric."""
+    sparse = scipy.sparse.issparse(data)
+    known = metrics(sparse)
+    if metric not in known:
+        raise ValueError(
+            f"metric: expected 'precomputed' or a name that PyNNDescent knows, got {metric!r}; choose one of "
+            f"{', '.join(sorted(known))}"
+        )
+    if metric == "haversine" and data.shape[1] != 2:
+        raise ValueError(
+            f"metric: expected 2 features (latitude, longitude) for 'haversine', got {data.shape[1]}; choose two"
+        )
+    names = [name for name in inspect.signature(known[metric].py_func).parameters if name != "n_features"]
+    return names[4 if sparse else 2 :]  # after two points, of a sparse matrix with indices and values each
 
 
 def extreme_scale(data: Any, metric: str) -> float:
@@ -195,20 +206,24 @@ def _sparse_distances(data: Any, block: NDArray[Any], metric: str, kwds: dict[st
 def nearest(D: NDArray[Any], points: NDArray[Any], listed: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """The nearest `listed` points of each row of distances D to all, sorted; row r is of point points[r], left out."""
     indices, distances = np.empty((len(D), listed), np.int32), np.empty((len(D), listed))
-    _fill_nearest(np.ascontiguousarray(D, np.float64), points.astype(np.int64), indices, distances)
+    given = np.ascontiguousarray(D, np.float64), points.astype(np.int64)
+    part = max(1, SEARCHED // D.shape[1])
+    in_parts(lambda start, stop: _fill_nearest(*given, start, stop, indices, distances), len(D), part)
     return indices, distances
 
 
-@parallel_jit
+@jit
 def _fill_nearest(
     D: NDArray[np.float64],
     points: NDArray[np.int64],
+    start: int,
+    stop: int,
     indices: NDArray[np.int32],
     distances: NDArray[np.float64],
 ) -> None:
-    """Sorted lists of the smallest distances of each row, the point itself left out; ties to the smaller index."""
+    """Sorted lists of the smallest distances of some rows, the point itself left out; ties to the smaller index."""
     listed = indices.shape[1]
-    for row in prange(D.shape[0]):
+    for row in range(start, stop):
         held = 0
         for j in range(D.shape[1]):
             if j == points[row] or (held == listed and not D[row, j] < distances[row, listed - 1]):

@@ -35,12 +35,12 @@ import math
 
 import numpy as np
 import scipy.sparse
-from numba import prange
 from numpy.typing import NDArray
 
 from umapinfo.core.graph import Graph, Rows, csr_graph
 from umapinfo.core.neighbors import Neighbors, neighbors_from_lists
-from umapinfo.jit import jit, parallel_jit
+from umapinfo.jit import jit
+from umapinfo.threads import in_parts
 
 TOLERANCE = 1e-5  # of the row sum, umap-learn's SMOOTH_K_TOLERANCE
 FLOOR = 1e-3  # of the mean distance, umap-learn's MIN_K_DIST_SCALE
@@ -106,7 +106,9 @@ def directed_rows(neighbors: Neighbors, local_connectivity: float = 1.0, members
     floored, tied = np.empty(n, np.bool_), np.empty(n, np.bool_)
     P = np.empty((n, listed), np.float32)
     kernel = MEMBERSHIPS.index(membership)
-    fill_rows(neighbors.distances, local_connectivity, kernel, rho, sigma, floored, tied, P)
+    mean = mean_with_self(neighbors.distances.ravel(), n * (listed + 1))
+    given = neighbors.distances, local_connectivity, kernel, mean
+    in_parts(lambda start, stop: fill_rows(*given, start, stop, rho, sigma, floored, tied, P), n)
     indptr = np.arange(0, n * listed + 1, listed, dtype=np.int64)
     return Rows(
         indptr,
@@ -120,22 +122,27 @@ def directed_rows(neighbors: Neighbors, local_connectivity: float = 1.0, members
     )
 
 
-@parallel_jit
+@jit
 def fill_rows(
     distances: Floats,
     local_connectivity: float,
     kernel: int,
+    global_mean: float,
+    start: int,
+    stop: int,
     rho: Floats,
     sigma: Floats,
     floored: NDArray[np.bool_],
     tied: NDArray[np.bool_],
     membership: Floats,
 ) -> None:
-    """Fill rho, sigma, floored, tied (n) and membership (n, k - 1) from sorted float32 distances (n, k - 1)."""
-    n, listed = distances.shape
+    """Fill rho, sigma, floored, tied (n) and membership (n, k - 1) of some rows of sorted float32 distances (n, k - 1).
+
+    global_mean: of all distances, those of points to themselves counted.
+    """
+    listed = distances.shape[1]
     target = np.log2(np.float64(listed + 1))
-    global_mean = mean_with_self(distances.ravel(), n * (listed + 1))
-    for i in prange(n):
+    for i in range(start, stop):
         scale = search_scale(mean_with_self(distances[i], listed + 1))
         row = (distances[i] / scale).astype(np.float32)
         nearest = row_rho(row, local_connectivity)

@@ -3,12 +3,13 @@
 Both give the bits of the run, of the law (`umapinfo.core.LAW`) that it had.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from umapinfo.core import LAW
 from umapinfo.core.descent import Epoch, State, epochs
@@ -19,6 +20,9 @@ from umapinfo.trace.record import descend, start_epoch
 from umapinfo.trace.recording import Plan, Recorder, checked_observers
 from umapinfo.trace.store import Store, change_attributes
 from umapinfo.trace.tree import curve_of, descent_of, environment, graph_of, last_epoch
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def resume(path: Any, *, observers: Sequence[Observer] = (), progress: bool = True) -> xr.DataTree:

@@ -4,16 +4,17 @@ What a store declares is held against the schema and against the sizes of its fi
 allocates nothing: chunks are not compressed, and each has to be there with just the bytes that its shape asks for.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import stat
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from umapinfo.trace.chunks import (
@@ -29,6 +30,9 @@ from umapinfo.trace.schema import EPOCH, GROUPS, REQUIRED, SCHEMA, VARIABLES, Va
 from umapinfo.trace.store import METADATA, local_path, signed
 from umapinfo.trace.table import GIVEN, Column, Columns, with_labels
 from umapinfo.trace.tree import check_attributes
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 SAID = {"long_name": str, "units": str, "source": str, "categories": list}
 DECLARED = {"zarr_format", "node_type", "shape", "dimension_names", "data_type", "attributes", "chunk_grid"}
@@ -273,6 +277,7 @@ def _parts(folder: Path, path: str, columns: Columns) -> Iterator[NDArray[Any]]:
 
 def tree_of(folder: Path, attributes: Mapping[str, Any], columns: Columns, n_done: int) -> xr.DataTree:
     """The trace as far as it is done; arrays are read when they are used."""
+    import xarray as xr
     from zarr.storage import LocalStore
 
     store = LocalStore(folder, read_only=True)

@@ -3,11 +3,12 @@
 `run` goes through `core.descent.epochs` and keeps, at the recorded epochs, the layout and what its observers return.
 """
 
+from __future__ import annotations
+
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from umapinfo.core.counts import zero_counts
 from umapinfo.core.curve import Curve, checked_curve
@@ -28,6 +29,9 @@ from umapinfo.trace.tree import (
     run_attributes,
     update_columns,
 )
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def run(

@@ -4,15 +4,19 @@ A column is one array, whole from the start: what a run records is put at the pl
 `umapinfo.trace.store.Store` take the same columns and the same writes.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from umapinfo.trace.schema import GROUPS, RESERVED, VARIABLES, Variable, variable
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 Columns = dict[str, "Column"]  # by path: "layouts/Y"
 # Sources that are no observer: what is known before the run, and what the run itself gives
@@ -136,6 +140,8 @@ class Memory:
 
     def tree(self, attributes: Mapping[str, Any]) -> xr.DataTree:
         """The trace."""
+        import xarray as xr
+
         groups: dict[str, dict[str, Any]] = {name: {} for name in GROUPS}
         for path, column in self.columns.items():
             group, name = path.split("/")
@@ -146,6 +152,8 @@ class Memory:
 
 def with_labels(trace: xr.DataTree) -> xr.DataTree:
     """The trace with labels that are text in place of their codes."""
+    import xarray as xr
+
     if "labels" in trace and "categories" in trace["labels"]["label"].attrs:
         label = trace["labels"]["label"].variable
         said = {key: value for key, value in label.attrs.items() if key != "categories"}

@@ -1,14 +1,15 @@
 """What a trace says of its run: attributes and the arrays that are known before it, and both read back."""
 
+from __future__ import annotations
+
 import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 from llvmlite.binding import get_host_cpu_name
 from numpy.typing import NDArray
 
@@ -18,6 +19,9 @@ from umapinfo.core.graph import Graph, Rows
 from umapinfo.core.settings import Descent
 from umapinfo.trace.schema import EPOCH, SCHEMA, VARIABLES
 from umapinfo.trace.table import RUN, Column, Columns, keepable
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 PACKAGES = ("umapinfo", "numpy", "scipy", "numba", "pynndescent", "xarray", "zarr", "finufft", "llvmlite")
 
