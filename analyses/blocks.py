@@ -13,75 +13,159 @@ in blocks of edges.  In blocks of vertices it does not: the ends move at differe
 UMAP's learning rates attractions push neighbourhoods about.  Their effective loss is higher whatever the size of a
 block, one vertex included, which sees no old place at all.
 
-Means and standard deviations over seeds of the descent, one graph and one start.  Losses are KL in nats over unordered
-pairs; neighbours are 15 others, the vertex not counted.  Blocks of vertices are run here, in float64, by a kernel that
-is slow and short; negative samples are the same in all runs of a seed.
+How many blocks of edges are within the spread of the sequential order's seeds?  One graph, one start, five seeds of the
+descent (0 to 4) for each order.  The difference of the means over seeds is held against three rules:
+
+    in_range         the mean lies in [min, max] of the five sequential runs
+    in_two_errors    |difference| <= 2 SE, SE^2 = (s^2 + s_sequential^2) / 5, s the standard deviations over seeds
+    in_four_tests    |difference| <= 3.2 SE: Student's test, 8 degrees of freedom, at 5 % / 4 (Bonferroni), so that of
+                     an order that does not differ some of the four statistics fails at most 5 times in 100
+
+Of one statistic that does not differ (normal values) the first rule fails 14 times in 100, the second 8 times: of four,
+one that fails says little.  So the sequential order stands beside once more, with five other seeds.
+
+Losses are KL in nats over unordered pairs (plus `entropy`: BCE); neighbours are 15 others, the vertex not counted.
+Blocks of vertices are run here, in float64, by a kernel that is slow and short, on the small data alone; negative
+samples are the same in all runs of a seed.  The library's layouts are kept, and not run again.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _runs import CURVE, SHORT, Problem, problem, statistics
+from _quality import qualities
+from _runs import CURVE, N_LISTED, Problem, last_layout, problem
 from _study import Options, Study, panels, study
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
-from umapinfo import Descent, epochs, initial_state
+from umapinfo import Descent
 from umapinfo.core.curve import Curve
 from umapinfo.core.forces import CLIP, attraction_factor, repulsion_factor
 from umapinfo.core.lists import run_updates
+from umapinfo.core.settings import N_BLOCKS
 from umapinfo.core.streams import initial_streams
 from umapinfo.jit import jit
+from umapinfo.measures import effective_loss, purported_loss
+from umapinfo.measures.loss import LossValues
 from umapinfo.plot import PALETTE
+from umapinfo.progress import Progress
 
 SHOWN = ("effective KL", "purported KL", "trustworthiness", "recall of neighbours")
+RULES = ("in_range", "in_two_errors", "in_four_tests")
+BLOCKS = (1, 2, 4, 8, 16, 32)
+SIZES = (1, 32)  # vertices of a block; all of them too
+LOOKS = dict(zip(SHOWN, zip("osD^", PALETTE, strict=False), strict=True))
+
+Way = tuple[str, int]  # "sequential" and the first seed, "edges" and number of blocks, "vertices" and size of a block
+Values = dict[str, NDArray[np.float64]]  # by seed, of each statistic
 
 
 def numbers(options: Options) -> dict[str, Any]:
-    """Statistics of the sequential order and of both kinds of blocks, on ring and digits."""
-    n, n_epochs, n_seeds = (80, 60, 2) if options.quick else (None, 500, 5)
-    return {name: compared(problem(name, n, n_epochs), n_seeds) for name in ("ring", "digits")}
+    """Each data set: statistics of the orders, and what of them is within the spread of the sequential order."""
+    names = ("digits", "mammoth", "mnist") if options.full else ("ring", "digits")
+    return {name: compared(name, options) for name in names}
 
 
-def compared(given: Problem, n_seeds: int) -> dict[str, Any]:
-    """Mean and standard deviation over seeds of each statistic, for each way to run an epoch."""
-    n = len(given.X)
-    sizes = [size for size in (1, 16, 256) if size < n] + [n]
+def compared(name: str, options: Options) -> dict[str, Any]:
+    """All numbers of a data set; `again` is the sequential order with other seeds."""
+    n, n_epochs, n_seeds = (80, 60, 2) if options.quick else (None, None, 5)
+    with Progress() as report:
+        given = problem(name, n, n_epochs, report)
+    sizes = () if options.full else (*(size for size in SIZES if size < len(given.X)), len(given.X))
+    ways = [
+        *(("sequential", first) for first in (0, n_seeds)),
+        *(("edges", number) for number in sorted(set(options.lists["blocks"]))),
+        *(("vertices", size) for size in sizes),
+    ]
+    found = described(name, given, ways, n_seeds, options.traces)
+    sequential = found.pop(("sequential", 0))
+    judged = {way: {what: beside(values[what], sequential[what]) for what in SHOWN} for way, values in found.items()}
+    edges, vertices = (
+        {str(at): one for (of, at), one in judged.items() if of == kind} for kind in ("edges", "vertices")
+    )
+    effective, purported = losses(given, given.start)
     return {
-        "n_vertices": n,
-        "sequential": over_seeds(given, [blocked_by_edges(given, seed, None) for seed in range(n_seeds)]),
-        "edges": {
-            str(n_blocks): over_seeds(given, [blocked_by_edges(given, seed, n_blocks) for seed in range(n_seeds)])
-            for n_blocks in (1, 2, 4, 8, 16)
-        },
-        "vertices": {
-            str(size): over_seeds(given, [blocked_by_vertices(given, seed, size) for seed in range(n_seeds)])
-            for size in sizes
-        },
+        "n_vertices": len(given.X),
+        "n_epochs": given.n_epochs,
+        "n_seeds": n_seeds,
+        "entropy": {"effective": effective.entropy, "purported": purported.entropy},
+        "sequential": {what: spread(values) for what, values in sequential.items()},
+        "again": judged["sequential", n_seeds],
+        "edges": edges,
+        "vertices": vertices,
+        "fewest_blocks": {rule: fewest(edges, rule) for rule in RULES},
     }
 
 
-def over_seeds(given: Problem, layouts: list[NDArray[np.float32]]) -> dict[str, list[float]]:
-    """Mean and standard deviation of the statistics shown."""
-    found = [statistics(given, Y) for Y in layouts]
-    values = {name: np.array([one[name] for one in found]) for name in SHOWN}
-    return {name: [float(value.mean()), float(value.std(ddof=1))] for name, value in values.items()}
+def described(name: str, given: Problem, ways: list[Way], n_seeds: int, folder: Path) -> dict[Way, Values]:
+    """The statistics of each way to run an epoch, by seed."""
+    runs = [(way, seed) for way in ways for seed in range(n_seeds)]
+    with Progress() as report:
+        layouts = []
+        for done, (way, seed) in enumerate(runs):
+            report(f"{name}: runs", done, len(runs))
+            layouts.append(layout(name, given, way, seed, folder))
+        kept = qualities(given.X, layouts, N_LISTED, report)
+    lost = [[loss.kl for loss in losses(given, Y)] for Y in layouts]
+    rows = np.hstack([lost, kept])
+    by_way = np.split(rows, len(ways))
+    return {way: dict(zip(SHOWN, part.T, strict=True)) for way, part in zip(ways, by_way, strict=True)}
 
 
-def blocked_by_edges(given: Problem, seed: int, n_blocks: int | None) -> NDArray[np.float32]:
-    """The last layout of a run of the library; None: in the sequential order."""
-    order = {} if n_blocks is None else {"order": "blocked", "n_blocks": n_blocks}
-    descent = Descent(n_epochs=given.n_epochs, seed=seed, **order)  # type: ignore[arg-type]
-    state = initial_state(given.mu, descent, given.start)
-    for _ in epochs(given.mu, CURVE, descent, state):
-        pass
-    return state.Y
+def layout(name: str, given: Problem, way: Way, seed: int, folder: Path) -> NDArray[np.float32]:
+    """The layout at the end of a run."""
+    kind, number = way
+    if kind == "vertices":
+        return blocked_by_vertices(given, seed, number)
+    if kind == "sequential":
+        return last_layout(name, given, Descent(n_epochs=given.n_epochs, seed=number + seed), folder)
+    descent = Descent(n_epochs=given.n_epochs, seed=seed, order="blocked", n_blocks=number)
+    return last_layout(name, given, descent, folder)
+
+
+def losses(given: Problem, Y: NDArray[np.float32]) -> tuple[LossValues, LossValues]:
+    """Effective and purported loss."""
+    descent = Descent(n_epochs=given.n_epochs)
+    return effective_loss(given.mu, descent, Y, CURVE), purported_loss(given.mu, Y, CURVE)
+
+
+def spread(values: NDArray[np.float64]) -> dict[str, Any]:
+    """Mean, standard deviation, and all values by seed."""
+    return {"mean": values.mean(), "sd": values.std(ddof=1), "by_seed": values}
+
+
+def beside(values: NDArray[np.float64], sequential: NDArray[np.float64]) -> dict[str, Any]:
+    """A statistic beside that of the sequential order: difference and its standard error, and the rules."""
+    n, off = len(values), values.mean() - sequential.mean()
+    error = np.sqrt((values.var(ddof=1) + sequential.var(ddof=1)) / n)
+    return {
+        **spread(values),
+        "difference": off,
+        "relative_difference": off / sequential.mean(),
+        "standard_error": error,
+        "in_range": bool(sequential.min() <= values.mean() <= sequential.max()),
+        "in_two_errors": bool(abs(off) <= 2 * error),
+        "in_four_tests": bool(abs(off) <= student.ppf(1 - 0.05 / len(SHOWN) / 2, 2 * n - 2) * error),
+    }
+
+
+def fewest(edges: Mapping[str, Any], rule: str) -> int | None:
+    """The number of blocks from which on no statistic fails a rule, all larger numbers included; None: the largest."""
+    found = None
+    for number in sorted(map(int, edges), reverse=True):
+        if not all(one[rule] for one in edges[str(number)].values()):
+            break
+        found = number
+    return found
 
 
 def blocked_by_vertices(given: Problem, seed: int, size: int) -> NDArray[np.float32]:
-    """The last layout of a run in blocks of `size` vertices."""
+    """The layout at the end of a run in blocks of `size` vertices."""
     descent = Descent(n_epochs=given.n_epochs, seed=seed)
     Y, streams = given.start.astype(np.float64), initial_streams("counter", seed, given.start)
     for number, updates in enumerate(run_updates(given.mu, descent, streams), start=1):
@@ -122,31 +206,56 @@ def move_in_blocks(
 
 
 def draw(found: Mapping[str, Any]) -> Figure:
-    """A row for each data set, a column for each statistic, the sequential order as a band."""
-    figure, axes = panels(len(found), len(SHOWN), height=2.2)
-    for row, (data, of_data) in enumerate(found.items()):
-        for column, name in enumerate(SHOWN):
-            draw_statistic(of_data, name, axes[row, column])
-            axes[row, column].set_title(f"{data}: {SHORT.get(name, name)}")
-    axes[0, 0].legend(loc="best", fontsize="small")
+    """A row for each data set: differences by number of blocks of edges, and by size of blocks of vertices, if any."""
+    kinds = [kind for kind in ("edges", "vertices") if all(one[kind] for one in found.values())]
+    figure, axes = panels(len(found), len(kinds), height=2.7)
+    for row, (name, one) in enumerate(found.items()):
+        for column, kind in enumerate(kinds):
+            draw_kind(one, kind, axes[row, column])
+            axes[row, column].set_title(f"{name}: {finding(one, kind)}", loc="left")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    how = "filled: in the range of sequential seeds", "bars: two standard errors; seq.: sequential, other seeds"
+    title = ("; " if len(kinds) > 1 else "\n").join(how)
+    figure.legend(handles, labels, loc="outside lower center", ncols=2 * len(kinds), title=title, title_fontsize=7)
     return figure
 
 
-def draw_statistic(found: Mapping[str, Any], name: str, ax: Axes) -> Axes:
-    """One statistic by the share of a block, of vertices or of edges."""
-    mean, sd = found["sequential"][name]
-    ax.axhspan(mean - sd, mean + sd, color="0.8", label="sequential")
-    n = found["n_vertices"]
-    for kind, label, colour, marker in (("edges", "edges", PALETTE[0], "o"), ("vertices", "vertices", PALETTE[1], "s")):
-        shares = [1 / int(key) if kind == "edges" else int(key) / n for key in found[kind]]
-        values = np.array([found[kind][key][name] for key in found[kind]])
-        ax.errorbar(
-            shares, values[:, 0], values[:, 1], color=colour, marker=marker, ms=3, lw=1, label=f"blocks of {label}"
-        )
+def draw_kind(found: Mapping[str, Any], kind: str, ax: Axes) -> None:
+    """Differences from the sequential order, in standard deviations of its seeds; leftmost the order itself again."""
+    keys = sorted(found[kind], key=int)
+    places = np.array([int(keys[0]) / 4, *map(int, keys)])
+    for row, (what, (marker, colour)) in enumerate(LOOKS.items()):
+        ax.plot([], [], marker, color=colour, ms=4, label=what)
+        sd = found["sequential"][what]["sd"]
+        if sd == 0:  # of two seeds that agree: no unit to draw in
+            continue
+        shown = [found["again"][what], *(found[kind][key][what] for key in keys)]
+        for place, one in zip(places, shown, strict=True):
+            at, off, reach = place * 1.17 ** (row - 1.5), one["difference"] / sd, 2 * one["standard_error"] / sd
+            inside = colour if one["in_range"] else "white"
+            ax.errorbar(at, off, reach, fmt=marker, color=colour, mfc=inside, ms=4, lw=0.9)
+    ax.axhline(0, color="black", lw=0.6)
     ax.set_xscale("log")
-    ax.set_xlabel("share of the whole in a block")
-    return ax
+    ax.set_yscale("symlog", linthresh=3)
+    ax.set_xticks(places, ["seq.", *keys])
+    ax.minorticks_off()
+    ax.yaxis.set_major_locator(FixedLocator([sign * size for size in (0, 1, 3, 10, 30, 100, 300) for sign in (-1, 1)]))
+    ax.yaxis.set_major_formatter(lambda y, _: f"{y:+g}".replace("-", "\N{MINUS SIGN}") if y else "0")
+    ax.set_xlabel("blocks of edges" if kind == "edges" else "vertices in a block")
+    ax.set_ylabel("difference (sequential s.d.)")
+
+
+def finding(found: Mapping[str, Any], kind: str) -> str:
+    """What a panel shows, in two lines."""
+    if kind == "vertices":
+        rises = [one["effective KL"]["relative_difference"] for one in found[kind].values()]
+        return f"blocks of vertices, whatever their\nsize: effective KL {min(rises):+.0%} to {max(rises):+.0%}"
+    number, most = found["fewest_blocks"]["in_four_tests"], max(map(int, found[kind]))
+    few = min(found[kind], key=lambda key: abs(int(key) - N_BLOCKS))
+    shifts = [found[kind][few][what]["relative_difference"] for what in ("effective KL", "purported KL")]
+    told = f"not told apart from {number} blocks on" if number else f"told apart up to {most} blocks"
+    return f"{told}\n{few} blocks: effective KL {shifts[0]:+.1%}, purported {shifts[1]:+.1%}"
 
 
 if __name__ == "__main__":
-    study(Study("blocks", (__doc__ or "").splitlines()[0], numbers, draw))
+    study(Study("blocks", (__doc__ or "").splitlines()[0], numbers, draw, full=True, lists={"blocks": BLOCKS}))

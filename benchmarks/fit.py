@@ -3,7 +3,7 @@
 Both sides in one run.  `descent`: the descent alone, from one graph and one start, the sides in turn, as often as
 --repeats says; ratios are of medians.  `fits`: whole fits, each side in a process of its own: import, first fit (with
 a warm cache of compiled kernels and with an empty one), second fit with its stages, peak memory.  umap-learn 0.5.12
-comes with the tests' packages (`make test`).
+comes with the tests' packages (`make test`).  --skip fill: for data whose kernels are in the cache already.
 
 The million is synthetic: 200 Gaussian clusters in 20 dimensions.  It takes umap-learn half an hour: --data million asks
 for it, and --only leaves sides out.
@@ -12,7 +12,6 @@ for it, and --only leaves sides out.
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -31,8 +30,8 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", choices=DATA, default=list(DATA[:3]))
     parser.add_argument("--only", nargs="+", choices=SIDES, default=list(SIDES))
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--skip", nargs="*", choices=("descent", "fits", "empty"), default=[])
-    parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--skip", nargs="*", choices=("descent", "fits", "empty", "fill"), default=[])
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         print(json.dumps(one_process(*options.worker)))
@@ -42,7 +41,7 @@ def main() -> None:
         if "descent" not in options.skip:
             found["descent"] = descents(name, options.only, options.repeats)
         if "fits" not in options.skip:
-            found["fits"] = {side: fits(side, name, "empty" not in options.skip) for side in options.only}
+            found["fits"] = {side: fits(side, name, options.skip) for side in options.only}
         from _bench import write
 
         write(f"fit_{name}", found)
@@ -111,18 +110,19 @@ def descend(side: str, mu: Any, curve: Any, start: Any, n_epochs: int) -> None:
 # ---- whole fits -----------------------------------------------------------------------------------
 
 
-def fits(side: str, name: str, with_empty: bool) -> dict[str, Any]:
-    """What a new process says of a side: with a warm cache (after a run that fills it), and with an empty one."""
+def fits(side: str, name: str, skipped: list[str]) -> dict[str, Any]:
+    """What a new process says of a side: with an empty cache, and with a warm one (after a run that fills it)."""
+    found: dict[str, Any] = {}
     import numpy as np
 
-    found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        given = f"{folder}/points.npy"  # to load a data set, a process imports much of what it is timed for
-        np.save(given, points(name))
-        caches = [("empty", f"{folder}/cache")] if with_empty else []
-        for kind, cache in [*caches, ("fill", None), ("warm", None)]:
+        file = f"{folder}/points.npy"
+        np.save(file, points(name))
+        for kind, cache in (("empty", folder), ("fill", None), ("warm", None)):
+            if kind in skipped:
+                continue
             environment = os.environ | ({"NUMBA_CACHE_DIR": cache} if cache else {})
-            command = [sys.executable, __file__, "--worker", side, given]
+            command = [sys.executable, __file__, "--worker", side, name, file]
             answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
             said = json.loads(answer.stdout.splitlines()[-1])
             if kind != "fill":
@@ -131,19 +131,28 @@ def fits(side: str, name: str, with_empty: bool) -> dict[str, Any]:
     return found
 
 
-def one_process(side: str, given: str) -> dict[str, Any]:
-    """Import, first and second fit of a side in this process, and its peak memory; seconds and bytes."""
-    import numpy as np
+def one_process(side: str, name: str, file: str) -> dict[str, Any]:
+    """Import, first and second fit of a side in this process, and its peak memory; seconds and bytes.
 
-    X = np.load(given)
+    The clock starts before numpy, scipy and numba are imported, of either side.
+    """
     start = perf_counter()
     fit = their_fit(side) if side.startswith("umap-learn") else our_fit(side)
     found: dict[str, Any] = {"import": perf_counter() - start}
-    for which in ("first", "second")[: 1 if len(X) == 1_000_000 else 2]:
+    import numpy as np
+
+    X = np.load(file)
+    for which in ("first", "second")[: 1 if name == "million" else 2]:
         start = perf_counter()
         stages = fit(X)
         found[which] = {"all": perf_counter() - start, **stages}
-    return {**found, "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    return {**found, "peak_bytes": peak_bytes()}
+
+
+def peak_bytes() -> int:
+    """Largest resident memory of this process; `getrusage` would give its parent's, where that is larger."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
 
 
 def our_fit(side: str) -> Callable[[Any], dict[str, float]]:

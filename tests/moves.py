@@ -78,7 +78,7 @@ def applied(updates, Y, curve, alpha=1.0, gamma=1.0, push_tail=False):
     still = motion_of(checked_curve(Curve(*curve)), float(gamma), EVERY_TAIL if push_tail else PULLED_TAIL)
     motion = at_rates(still, alpha, alpha)
     for t, (head, tail, _, draw) in enumerate(updates.tolist()):
-        lists, lanes = list_of(head, tail, draw), empty_lanes(1, moved.shape[1])
+        lists, lanes = list_of(head, tail, draw), empty_lanes(1, moved.shape[1], motion)
         before = np.empty((len(lists.flat), moved.shape[1]), np.float32)
         count_list(lists, 0, push_tail, counts)
         enter(lanes, 0, lists, 0, 0, moved)

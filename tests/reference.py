@@ -58,6 +58,32 @@ def knn(X, k):
     return indices, distances
 
 
+def ranks(X):
+    """r_ij: rank of j among the others by distance from i, 1 the nearest, ties by index; 0 on the diagonal."""
+    n = len(X)
+    r = np.zeros((n, n), dtype=np.int64)
+    for i, listed in enumerate(knn(X, n)[0]):
+        for place, j in enumerate(listed):
+            r[i, j] = place + 1
+    return r
+
+
+def layout_quality(X, Y, k):
+    """Trustworthiness and recall of k neighbours, [least, most]: of points equally far in Y any may be listed."""
+    n, r = len(X), ranks(X)
+    excess, kept = np.zeros(2), np.zeros(2)
+    for i in range(n):
+        d2 = [((Y[j].astype(float) - Y[i]) ** 2).sum() if j != i else np.inf for j in range(n)]
+        last = sorted(d2)[k - 1]
+        inside, tied = [j for j in range(n) if d2[j] < last], [j for j in range(n) if d2[j] == last]
+        tied.sort(key=lambda j: r[i, j])
+        for end, chosen in enumerate((tied[len(tied) - (k - len(inside)) :], tied[: k - len(inside)])):
+            listed = [r[i, j] for j in inside + chosen]
+            excess[end] += sum(rank - k for rank in listed if rank > k)
+            kept[end] += sum(rank <= k for rank in listed)
+    return 1 - 2 / (n * k * (2 * n - 3 * k - 1)) * excess, kept / (n * k)
+
+
 def row_rho(d, local_connectivity=1.0):
     """Distance to the nearest neighbour not at 0, interpolated where local_connectivity is not 1."""
     positive = [x for x in d if x > 0]

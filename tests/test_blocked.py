@@ -132,12 +132,12 @@ def test_an_interrupt__leaves_a_whole_epoch_to_go_on_from(monkeypatch, always_th
 
 
 @pytest.mark.parametrize(
-    ("n_blocks", "digest"), [(1, "d39aa3467cc5ab41"), (2, "21d853f0ca0bb64b"), (16, "329eb65904dbec90")]
+    ("n_blocks", "digest"), [(1, "e34dc81262ae722a"), (2, "0d2e8e9120c67c67"), (16, "53f931db311cb043")]
 )
 def test_a_small_run__has_these_bits(n_blocks, digest):
     mu, descent, start = small_case(order="blocked", n_blocks=n_blocks)
     found = hashlib.sha256(run_through(mu, descent, start).Y.tobytes()).hexdigest()[:16]
-    assert (found, LAW) == (digest, 2), "bits changed: raise LAW"
+    assert (found, LAW) == (digest, 3), "bits changed: raise LAW"
 
 
 # ---- what is scheduled ---------------------------------------------------------------------------

@@ -62,31 +62,6 @@ def test_jit__divides_by_zero_as_numpy_does():
     assert np.isnan(quotient(0.0, 0.0))
 
 
-@jit
-def shifted(x, by):
-    """A sum."""
-    return x + by
-
-
-@jit
-def shifted_often(x):
-    """Calls a kernel with numbers of three kinds: written, computed, and 0 before a loop."""
-    y, by = shifted(x, 0), 0
-    for i in range(3):
-        y = shifted(shifted(y, by), i)
-        by += 2
-    return y
-
-
-def test_jit__compiles_a_kernel_once_for_all_numbers_that_kernels_give_it(monkeypatch):
-    compiled = []
-    monkeypatch.setattr(module.KernelFiles, "load", lambda files, key: None)
-    monkeypatch.setattr(module.KernelFiles, "save", lambda files, key, data: compiled.append(key[0]))
-    assert shifted_often(1.0) == 10.0
-    assert compiled == [(numba.float64, numba.int64), (numba.float64,)]
-    assert shifted(1.0, 2) == 3.0  # from Python, which none of the above can be called from
-
-
 def test_source_digest__changes_with_any_source_and_with_nothing_else(tmp_path):
     (tmp_path / "inner").mkdir()
     (tmp_path / "a.py").write_text("x = 1\n")

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import umapinfo
 from umapinfo import Curve, Descent, Recording, fuzzy_graph, neighbors, open_trace, replay, run, summary
+from umapinfo.core import LAW
 from umapinfo.measures import LossObserver
 from umapinfo.pairs import sums
 from umapinfo.trace import again, store, tree
@@ -367,7 +368,8 @@ def test_resume__refuses_a_trace_of_another_law(tmp_path, monkeypatch):
     path = runs.cut(tmp_path / "a.zarr", 12)
     before = runs.files(path)
     monkeypatch.setattr(again, "LAW", 99)
-    with pytest.raises(ValueError, match="expected one of law 99, got law 2, whose bits were others; run it again"):
+    said = f"expected one of law 99, got law {LAW}, whose bits were others; run it again"
+    with pytest.raises(ValueError, match=said):
         runs.resume(path)
     assert runs.files(path) == before
     with pytest.raises(ValueError, match="expected one of law 99"):

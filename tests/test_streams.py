@@ -126,7 +126,7 @@ def test_counter_draw__at_the_ends_of_the_unit_interval_is_the_first_and_the_las
 
 
 def test_counter_draw__has_these_bits():
-    # Part of LAW 2: whoever changes these numbers raises umapinfo.core.LAW.
+    # Part of the LAW: whoever changes these numbers raises umapinfo.core.LAW.
     places = [(0, 1, 0, 0), (0, 2, 0, 0), (0, 2, 0, 1), (0, 2, 1, 0), (1, 2, 0, 0), (2**32 - 1, 500, 16523, 9)]
     bits = [478043976, 172717328, 394792945, 829128463, 207010830, 1995836986]
     assert [vertex(*place, 2**31) for place in places] == bits, "bits changed: raise LAW"

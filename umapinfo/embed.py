@@ -10,22 +10,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse
 
+from umapinfo.core.approximate import COMPILED
 from umapinfo.core.checks import checked_data
 from umapinfo.core.curve import fit_curve
+from umapinfo.core.forecast import (
+    csr_bytes,
+    expected_sizes,
+    fuzzy_graph_bytes,
+    lists_bytes,
+    rows_bytes,
+    start_bytes,
+)
 from umapinfo.core.graph import prune
-from umapinfo.core.initial import initial_layout
+from umapinfo.core.initial import initial_layout, n_axes_of
 from umapinfo.core.membership import fuzzy_graph
-from umapinfo.core.neighbors import neighbors
+from umapinfo.core.neighbors import check_n_neighbors, neighbors, search_stage
 from umapinfo.core.settings import Descent
 from umapinfo.measures.binarisation import BinarisationObserver
 from umapinfo.measures.degree import DegreeObserver
 from umapinfo.measures.loss import LossObserver
+from umapinfo.memory import Stage, check_memory
 from umapinfo.progress import Progress
 from umapinfo.trace import again
+from umapinfo.trace.forecast import run_stages
 from umapinfo.trace.observers import Observer
 from umapinfo.trace.opening import open_trace
 from umapinfo.trace.record import run
-from umapinfo.trace.recording import Recording, checked_observers
+from umapinfo.trace.recording import Recording, checked_observers, plan_of
 from umapinfo.trace.store import checked_path
 from umapinfo.trace.tree import check_labels, checked_attrs
 
@@ -86,6 +97,8 @@ def embed(
     ------
     TypeError, ValueError, OSError
         As the functions named.
+    MemoryError
+        Before the search: a stage is forecast to take more memory than is free.
     """
     if path is not None:  # run checks it too, but after minutes of search
         checked_path(path)
@@ -110,6 +123,15 @@ def embed(
     attrs = checked_attrs(attrs, origin)
     if labels is not None:  # run checks them too, but after minutes of search
         check_labels(labels, data.shape[0])
+    n_axes = n_axes_of(init, n_components)
+    recording = recording or Recording(observers=default_observers(data.shape[0], n_axes))
+    check_n_neighbors(n_neighbors, data.shape[0])
+    check_memory(
+        {
+            "neighbors": search_stage(data, n_neighbors, metric, exact),
+            **later_stages(data, n_neighbors, n_axes, init, descent, recording, in_memory=path is None),
+        }
+    )
     with Progress(progress) as report:
         found = neighbors(
             data,
@@ -121,12 +143,32 @@ def embed(
             report=report,
         )
     graph = fuzzy_graph(found, local_connectivity=local_connectivity, set_op_mix_ratio=set_op_mix_ratio)
-    mu = prune(graph, descent.epochs_for(graph.n_vertices))
+    del found  # the graph has copies
     coordinates = None if metric == "precomputed" else data
-    start = initial_layout(mu, init, X=coordinates, n_components=n_components, seed=descent.seed)
-    recording = recording or Recording(observers=default_observers(*start.shape))
+    start = initial_layout(
+        prune(graph, descent.epochs_for(graph.n_vertices)),
+        init,
+        X=coordinates,
+        n_components=n_components,
+        seed=descent.seed,
+    )
     told = {"path": path, "labels": labels, "attrs": origin | attrs, "progress": progress}
     return run(graph, curve, descent, start, recording, **told)
+
+
+def later_stages(
+    data: Any, n_neighbors: int, n_axes: int, init: Any, descent: Descent, recording: Recording, *, in_memory: bool
+) -> dict[str, Stage]:
+    """Memory of what follows the search in checked data, beside these."""
+    n, fewer = data.shape[0], "lower n_neighbors"
+    sizes, plan = expected_sizes(n, n_neighbors, n_axes), plan_of(recording, descent.epochs_for(n))
+    built, pruned = rows_bytes(sizes) + csr_bytes(sizes), csr_bytes(sizes)
+    run = run_stages(sizes, descent, recording.observers, plan, sizes if in_memory else None)
+    return {
+        "graph": Stage(COMPILED + lists_bytes(sizes) + fuzzy_graph_bytes(sizes), fewer),
+        "start": Stage(COMPILED + built + pruned + start_bytes(sizes, init, data), fewer),
+        **{name: Stage(COMPILED + built + pruned + n_bytes, remedy) for name, (n_bytes, remedy) in run.items()},
+    }
 
 
 def default_observers(n_vertices: int, n_axes: int) -> list[Observer]:
@@ -164,6 +206,8 @@ def resume(path: Any, *, observers: Sequence[Observer] = (), progress: bool = Tr
         chunk is held against its checksum), or one of another schema or law.
     RuntimeError
         Another process writes to the trace.
+    MemoryError
+        Before anything is run or written: the rest is forecast to take more memory than is free.
     """
     given = [observer.name for observer in checked_observers(observers)]
     wanted = open_trace(path).attrs["observers"]
@@ -176,5 +220,5 @@ def data_sha256(data: Any) -> str:
     digest = hashlib.sha256()
     parts = (data.indptr, data.indices, data.data) if scipy.sparse.issparse(data) else (data,)
     for part in parts:
-        digest.update(np.ascontiguousarray(part).tobytes())
+        digest.update(np.ascontiguousarray(part).ravel().data)
     return digest.hexdigest()

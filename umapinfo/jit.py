@@ -5,17 +5,12 @@
   cached kernel away only when the kernel's own file changes. So the cache is stamped with a digest of all
   sources of the package, beside numba's own stamp: any change compiles anew, nothing stale is run. And of two
   processes that compile a kernel for different types at once, numba's index names the one's file, which may
-  then hold the other's code: `KernelFiles` has no index.
+  then hold the other's code. `KernelFiles` has no index.
 - ``nogil=True``: other threads (a progress bar, a notebook) go on while a kernel runs.
 - ``error_model="numpy"``: x / 0 is inf or NaN, as in numpy; the check for an exception would cost a branch in
   every division of the hot loops.
 - no ``fastmath``: it lets the compiler reorder sums and assume that inf and NaN do not occur. Bits would then
   depend on the machine's vector width, and +inf is a value here (the logit at distance 0).
-
-A first run waits for its kernels, so that none is compiled for nothing. A kernel that another one calls has no
-wrapper for Python there, which takes as long as a short kernel itself. And a number written in a kernel has the type
-that one computed there has: for numba the 0 of ``f(x, 0)`` is a type of its own, and of any variable that is 0 before
-a loop, so that it would compile f, and all that f calls, once more.
 
 `parallel_jit` splits `numba.prange` loops over threads as well. A kernel must give the same bits for any
 number of threads: each block of the loop writes its own places, and sums run over fixed blocks in a fixed
@@ -25,12 +20,10 @@ order.
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba.core.types import unliteral
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -68,22 +61,19 @@ class KernelFiles:
     Parameters
     ----------
     files : IndexDataCacheFile
-    options : dict
-        The kernel's: what is compiled with others is kept apart.
     """
 
-    def __init__(self, files: Any, options: dict[str, Any]) -> None:
+    def __init__(self, files: Any) -> None:
         self._files = files
-        self._options = options
         self._stamp = (files._version, files._source_stamp, _SOURCES)
 
     def load(self, key: Any) -> Any:
         """What is kept of types and machine, or None: nothing, something of other sources, or a damaged file."""
         try:
             stamp, kept, data = self._files._load_data(self._name(key))
+            return data if (stamp, kept) == (self._stamp, key) else None
         except Exception:  # what unpickling the damaged raises may be anything
             return None
-        return data if (stamp, kept) == (self._stamp, key) else None
 
     def save(self, key: Any, data: Any) -> None:
         """Keep a compiled kernel, in the place of what other sources gave; where the disk is full, do not."""
@@ -96,35 +86,17 @@ class KernelFiles:
             path.unlink(missing_ok=True)
 
     def _name(self, key: Any) -> str:
-        return self._files._data_name(int(hashlib.sha256(repr((key, self._options)).encode()).hexdigest()[:15], 16))
+        return self._files._data_name(int(hashlib.sha256(repr(key).encode()).hexdigest()[:15], 16))
 
 
 def _compiled(kernel: Kernel, *, parallel: bool) -> Kernel:
-    """Numba's dispatcher of a kernel; kernels that call it get another one, without the wrapper for Python."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "parallel": parallel}
-    dispatcher = _dispatcher(kernel, options)
-
-    @cache
-    def callee() -> Any:
-        return _dispatcher(kernel, options | {"no_cpython_wrapper": True})
-
-    def template(args: Any, kws: Any) -> Any:
-        plain = tuple(map(unliteral, args)), dict(zip(kws, map(unliteral, kws.values()), strict=True))
-        return callee().get_call_template(*plain)
-
-    if all(hasattr(dispatcher, name) for name in ("get_call_template", "get_overload")):
-        dispatcher.get_call_template = template
-        dispatcher.get_overload = lambda signature: callee().get_overload(signature)
-    return dispatcher
-
-
-def _dispatcher(kernel: Any, options: dict[str, Any]) -> Any:
     """Numba's dispatcher of a kernel: cached under the package's stamp where there is a place for it."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "parallel": parallel}
     with suppress(RuntimeError):  # neither the package's folder nor the user's cache can be written
         dispatcher: Any = numba.njit(cache=True, **options)(kernel)
-        files = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
-        if _SOURCES and all(hasattr(files, part) for part in _PARTS):
-            dispatcher._cache._cache_file = KernelFiles(files, options)
+        cache: Any = getattr(dispatcher, "_cache", None)
+        if _SOURCES and all(hasattr(getattr(cache, "_cache_file", None), part) for part in _PARTS):
+            cache._cache_file = KernelFiles(cache._cache_file)
             return dispatcher
     # No place, no sources to tell changes by, or a numba with other private attributes: each process compiles anew.
     return numba.njit(**options)(kernel)

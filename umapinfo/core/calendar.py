@@ -90,11 +90,11 @@ def schedule(graph: Graph, descent: Descent) -> Schedule:
     return Schedule(*ordered)
 
 
-def blocks_of(heads: NDArray[np.int32], tails: NDArray[np.int32], n_blocks: int) -> NDArray[np.uint32]:
+def blocks_of(heads: NDArray[np.int32], tails: NDArray[np.int32], n_blocks: int) -> NDArray[np.uint16]:
     """The block of each entry, drawn at random and once for all: both entries of an edge are in one block."""
     low, high = np.minimum(heads, tails).astype(np.uint64), np.maximum(heads, tails).astype(np.uint64)
     words = mixed((low << np.uint64(32)) | high)
-    return (((words >> np.uint64(32)) * np.uint64(n_blocks)) >> np.uint64(32)).astype(np.uint32)
+    return (((words >> np.uint64(32)) * np.uint64(n_blocks)) >> np.uint64(32)).astype(np.uint16)
 
 
 def parts_of(plan: Schedule, n: int, descent: Descent) -> NDArray[np.int64]:

@@ -6,6 +6,8 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from umapinfo.memory import Stage, check_memory
+
 
 def checked_data(X: Any) -> Any:
     """X as a C-contiguous float64 array or a float64 CSR matrix with sorted indices, [n >= 2, n_features >= 1].
@@ -16,6 +18,8 @@ def checked_data(X: Any) -> Any:
         Object, string or complex dtype.
     ValueError
         Not two-dimensional, fewer than 2 rows or no column, NaN or inf (the first place is named).
+    MemoryError
+        The copy in float64 is larger than the memory that is free.
     """
     if np.ma.is_masked(X):
         raise ValueError("X: expected values everywhere, got a masked array; drop or impute the masked rows")
@@ -28,6 +32,7 @@ def checked_data(X: Any) -> Any:
         )
     if data.shape[0] < 2 or data.shape[1] < 1:
         raise ValueError(f"X: expected at least 2 rows and 1 column, got shape {data.shape}; give a row per point")
+    check_memory({"X in float64": Stage(_copy_bytes(data), "give fewer rows or features, or float64 in C order")})
     if scipy.sparse.issparse(data):
         data = scipy.sparse.csr_matrix(data, dtype=np.float64, copy=True)
         data.sum_duplicates()
@@ -39,6 +44,13 @@ def checked_data(X: Any) -> Any:
     data = np.ascontiguousarray(data, dtype=np.float64)
     check_finite(data, "X")
     return data
+
+
+def _copy_bytes(data: Any) -> int:
+    """Memory of data in float64, where they are not that already, and of what of them is finite."""
+    if scipy.sparse.issparse(data):
+        return (8 + 4 + 1) * int(data.nnz)
+    return int(data.size) if data.dtype == np.float64 and data.flags.c_contiguous else 9 * int(data.size)
 
 
 def check_finite(values: NDArray[Any], what: str) -> None:
@@ -68,6 +80,9 @@ def checked_precomputed(D: Any) -> Any:
             "or lists to neighbors_from_lists"
         )
     values = data.data if scipy.sparse.issparse(data) else data
+    # Differences and their sizes; of a sparse matrix (float64 and int32) up to twice as many, and its transpose
+    n_bytes = (8 + 8) * int(values.size) if values is data else 12 * (1 + 2 + 2) * int(values.size)
+    check_memory({"symmetry of precomputed distances": Stage(n_bytes, "give lists to neighbors_from_lists")})
     if values.size and values.min() < 0:
         raise ValueError(
             f"precomputed distances: expected values >= 0, got {values.min()}; pass distances, not similarities"

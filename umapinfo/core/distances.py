@@ -22,7 +22,7 @@ BLOCK_BYTES = 2**27  # of distances in memory at once
 SEARCHED = 4_000_000  # distances that a thread looks through at a time: some milliseconds
 SCIPY_NAMES = {  # none takes an argument
     **dict.fromkeys(("euclidean", "l2"), "euclidean"),
-    **dict.fromkeys(("manhattan", "l1", "taxicab"), "cityblock"),
+    **dict.fromkeys(("manhattan", "l1", "cityblock", "taxicab"), "cityblock"),
     **dict.fromkeys(("chebyshev", "linfinity", "linfty", "linf"), "chebyshev"),
 }
 # d(s x, s y) = s^degree d(x, y)
@@ -107,7 +107,7 @@ def _arguments_of(metric: str, data: Any) -> list[str]:
 
 def extreme_scale(data: Any, metric: str) -> float:
     """The power of two that brings data of extreme scale to [1, 2); 1 for ordinary data, whose bits stay."""
-    largest = float(abs(data).max())
+    largest = float(max(data.max(), -data.min()))
     if metric not in DEGREES or largest == 0 or 2.0**-20 <= largest <= 2.0**20:
         return 1.0
     return float(2.0 ** np.floor(np.log2(largest)))
@@ -137,6 +137,17 @@ def exact_search(
         if report:
             report("neighbors", done, len(points))
     return indices, distances
+
+
+def exact_bytes(data: Any) -> float:
+    """Memory of an exact search: the data in float32, a block of distances and the one before, and what is NaN."""
+    block = min(BLOCK_BYTES, 8 * data.shape[0] ** 2)
+    return single_bytes(data) + (2 + 1 / 8) * block
+
+
+def single_bytes(data: Any) -> int:
+    """Memory of checked data in float32: of a sparse matrix with its int32 indices."""
+    return 8 * int(data.nnz) if scipy.sparse.issparse(data) else 4 * int(data.size)
 
 
 def _settle_nan(D: NDArray[np.float64], block: NDArray[Any], data: Any, metric: str) -> None:

@@ -5,25 +5,26 @@ for as many updates of other vertices, in vectors.  A repulsion sees the moves o
 tails move (motion.tails), else it is taken from where its lane entered.  Both see the layout Y as it stands.  Who the
 lanes are is the matter of an order of updates (`sequential`, `blocked`).  Bits of a lane do not depend on the others.
 
-Distances are float32, forces float64, positions float32: umap-learn 0.5.12's arithmetic (layouts.py) without its
-fastmath.  A self-draw or a coincident pair moves nothing.
+Distances and positions are float32, forces of the precision of their Motion: float64 as in umap-learn 0.5.12
+(layouts.py, but for its fastmath), or float32.  A self-draw or a coincident pair moves nothing.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from umapinfo.core.bits import NO_BITS, least_bits, most_bits
 from umapinfo.core.counts import Counts
-from umapinfo.core.forces import CLIP, EVERY_TAIL, NO_TAIL, Motion, exact_factor, factor_of, push_damping
+from umapinfo.core.forces import EVERY_TAIL, NO_TAIL, Motion, exact_factor, factor_of, push_damping
 from umapinfo.core.lists import Lists, tail_of
 from umapinfo.core.odds import ONE, ZERO
 from umapinfo.jit import jit
 
+NOBODY = np.int32(-1)  # the vertex of a lane that is empty, whose numbers are of no account and ordinary
 WIDTH = 16  # lanes are filled up to a multiple of the widest vector
 SQUARE, PLACE = 0, 1  # rows of the buffers; places of d axes, their differences, where they entered
-FACTOR, MOVE = 0, 1  # rows of the float64 buffers; how far each of d axes moved
+FACTOR, MOVE = 0, 1  # rows of the forces; how far each of d axes moved
 
 
 class Lanes(NamedTuple):
@@ -37,7 +38,7 @@ class Lanes(NamedTuple):
     named : int32[WIDTH * m]
         The update of a lane in the step, as in Lists.flat.
     buffers : float32[1 + 3 d, WIDTH * m]
-    doubles : float64[1 + d, WIDTH * m]
+    forces : float32 or float64[1 + d, WIDTH * m]
     """
 
     vertex: NDArray[np.int32]
@@ -45,17 +46,17 @@ class Lanes(NamedTuple):
     length: NDArray[np.int64]
     named: NDArray[np.int32]
     buffers: NDArray[np.float32]
-    doubles: NDArray[np.float64]
+    forces: NDArray[np.floating[Any]]
 
 
 @jit
-def empty_lanes(n: int, n_axes: int) -> Lanes:
-    """Lanes for up to n vertices, none there."""
+def empty_lanes(n: int, n_axes: int, motion: Motion) -> Lanes:
+    """Lanes for up to n vertices, none there, with forces of the motion's precision."""
     width = (n + WIDTH - 1) // WIDTH * WIDTH
-    names = np.zeros(width, np.int32), np.zeros(width, np.int32)
+    names = np.full(width, NOBODY), np.zeros(width, np.int32)
     places = np.zeros(width, np.int64), np.zeros(width, np.int64)
-    buffers, doubles = np.ones((1 + 3 * n_axes, width), np.float32), np.ones((1 + n_axes, width))
-    return Lanes(names[0], places[0], places[1], names[1], buffers, doubles)
+    buffers, forces = np.ones((1 + 3 * n_axes, width), np.float32), np.full((1 + n_axes, width), motion.clip)
+    return Lanes(names[0], places[0], places[1], names[1], buffers, forces)
 
 
 @jit
@@ -83,7 +84,7 @@ def walk(
     delta float32[n_updates, d] is filled with the differences before each update, float32[0, d] is left alone.
     """
     vertex, start, length, named = lanes.vertex, lanes.start, lanes.length, lanes.named
-    buffers, doubles = lanes.buffers, lanes.doubles
+    buffers, forces = lanes.buffers, lanes.forces
     pulls, pairs = np.empty(n, np.int64), np.zeros((len(vertex), 2), np.float32)
     n_axes, t = Y.shape[1], 0
     base = np.uintp(PLACE + 2 * n_axes if motion.tails == NO_TAIL else PLACE)  # where an attraction is taken from
@@ -94,11 +95,12 @@ def walk(
                 listed = flat[np.uintp(start[lane] + t)]
                 named[lane], tail = listed, tail_of(listed)
                 pairs[lane, 0], pairs[lane, 1] = Y[tail, 0], Y[tail, 1]
-            for lane in range(wide):
+            for lane in range(wide):  # all is read before any of it is chosen, else it would be read one by one
                 pull, own = named[lane] < 0, named[lane] == vertex[lane]  # own: a self-draw
-                x = buffers[base, lane] if pull else buffers[PLACE, lane]
-                y = buffers[base + np.uintp(1), lane] if pull else buffers[PLACE + 1, lane]
-                x, y = ZERO if own else x - pairs[lane, 0], ZERO if own else y - pairs[lane, 1]
+                x, x_base, x_tail = buffers[PLACE, lane], buffers[base, lane], pairs[lane, 0]
+                y, y_base, y_tail = buffers[PLACE + 1, lane], buffers[base + np.uintp(1), lane], pairs[lane, 1]
+                x, y = (x_base if pull else x) - x_tail, (y_base if pull else y) - y_tail
+                x, y = ZERO if own else x, ZERO if own else y
                 buffers[PLACE + 2, lane], buffers[PLACE + 3, lane] = x, y
                 buffers[SQUARE, lane] = x * x + y * y
         else:
@@ -109,20 +111,20 @@ def walk(
         low, high = least_bits(NO_BITS, ONE), least_bits(NO_BITS, ONE)
         for lane in range(wide):
             pull, s = named[lane] < 0, buffers[SQUARE, lane]
-            doubles[FACTOR, lane] = factor_of(motion, pull, s)
+            forces[FACTOR, lane] = factor_of(motion, pull, s)
         for lane in range(wide):  # squares are ordered as their bits are
             low, high = least_bits(low, buffers[SQUARE, lane]), most_bits(high, buffers[SQUARE, lane])
         if motion.c > 0.0:
-            dampen(named, wide, motion, buffers, doubles)
+            dampen(named, wide, motion, buffers, forces)
         if low < least_bits(NO_BITS, motion.least) or high > least_bits(NO_BITS, motion.largest):
-            correct(vertex, named, n, n_axes, motion, counts, buffers, doubles)
+            correct(vertex, named, n, n_axes, motion, counts, buffers, forces)
 
         for axis in range(n_axes):
             place, gap, move = np.uintp(PLACE + axis), np.uintp(PLACE + n_axes + axis), np.uintp(MOVE + axis)
             for lane in range(wide):
-                force = min(max(doubles[FACTOR, lane] * buffers[gap, lane], -CLIP), CLIP)
-                doubles[move, lane] = force * (motion.pull_rate if named[lane] < 0 else motion.push_rate)
-                buffers[place, lane] += doubles[move, lane]
+                force = min(max(forces[FACTOR, lane] * buffers[gap, lane], -motion.clip), motion.clip)
+                forces[move, lane] = force * (motion.pull_rate if named[lane] < 0 else motion.push_rate)
+                buffers[place, lane] += forces[move, lane]
         if motion.tails != NO_TAIL:
             n_pulls = 0
             for lane in range(n):  # without a branch, which would often be foretold wrongly
@@ -131,12 +133,14 @@ def walk(
             for k in range(n_pulls):
                 pulled = np.uintp(pulls[k])
                 for axis in range(n_axes):
-                    Y[tail_of(named[pulled]), np.uintp(axis)] -= doubles[MOVE + axis, pulled]
+                    Y[tail_of(named[pulled]), np.uintp(axis)] -= forces[MOVE + axis, pulled]
         t += 1
         while n > 0 and length[n - 1] == t:
             n -= 1
             for axis in range(n_axes):
                 out[vertex[n], axis] = buffers[PLACE + axis, n]
+                buffers[PLACE + axis, n] = ONE
+            vertex[n], named[n], pairs[n, 0], pairs[n, 1] = NOBODY, 0, ZERO, ZERO
 
 
 @jit
@@ -161,8 +165,9 @@ def look(
         for lane in range(n):
             buffers[gap, lane] = Y[tail_of(named[lane]), np.uintp(axis)]
         for lane in range(wide):
-            here = buffers[base + np.uintp(axis), lane] if named[lane] < 0 else buffers[place, lane]
-            difference = ZERO if named[lane] == vertex[lane] else here - buffers[gap, lane]
+            here, based = buffers[place, lane], buffers[base + np.uintp(axis), lane]
+            difference = (based if named[lane] < 0 else here) - buffers[gap, lane]
+            difference = ZERO if named[lane] == vertex[lane] else difference
             buffers[gap, lane] = difference
             square = difference * difference
             buffers[SQUARE, lane] = buffers[SQUARE, lane] + square if axis > 0 else square
@@ -189,12 +194,12 @@ def dampen(
     wide: int,
     motion: Motion,
     buffers: NDArray[np.float32],
-    doubles: NDArray[np.float64],
+    forces: NDArray[np.floating[Any]],
 ) -> None:
     """Multiply the factors of repulsions by their damping, where c > 0."""
     for lane in range(wide):
         damping = push_damping(motion, buffers[SQUARE, lane])
-        doubles[FACTOR, lane] *= 1.0 if named[lane] < 0 else damping
+        forces[FACTOR, lane] *= 1.0 if named[lane] < 0 else damping
 
 
 @jit
@@ -206,7 +211,7 @@ def correct(
     motion: Motion,
     counts: Counts,
     buffers: NDArray[np.float32],
-    doubles: NDArray[np.float64],
+    forces: NDArray[np.floating[Any]],
 ) -> None:
     """Replace the factors of squares that are not served; where nothing moves, take it off the counts."""
     for lane in range(n):
@@ -214,9 +219,9 @@ def correct(
         if motion.least <= s <= motion.largest:
             continue
         if s > 0:
-            doubles[FACTOR, lane] = exact_factor(motion, pull, s)
+            forces[FACTOR, lane] = exact_factor(motion, pull, s)
             continue
-        doubles[FACTOR, lane] = 0.0
+        forces[FACTOR, lane] = 0.0
         for axis in range(n_axes):
             buffers[PLACE + n_axes + axis, lane] = 0
         count_nothing(vertex[lane], tail_of(named[lane]), pull, motion.tails, counts)
@@ -240,15 +245,18 @@ def count_nothing(i: int, j: np.uintp, pull: bool, tails: int, counts: Counts) -
 def longest_first(lists: Lists, r: int) -> NDArray[np.int64]:
     """The vertices of row r of lists, as their places in the row, by the length of their lists."""
     n, longest = lists.n_vertices[r], 0
+    lengths, order = np.empty(n, np.int64), np.empty(n, np.int64)
     for v in range(n):
-        longest = max(longest, lists.starts[r, v + 1] - lists.starts[r, v])
-    first, order = np.zeros(longest + 2, np.int64), np.empty(n, np.int64)
+        lengths[v] = lists.starts[r, v + 1] - lists.starts[r, v]
     for v in range(n):
-        first[longest - (lists.starts[r, v + 1] - lists.starts[r, v]) + 1] += 1
+        longest = max(longest, lengths[v])
+    first = np.zeros(longest + 2, np.int64)  # of those of a length the first place, counted from the longest
+    for v in range(n):
+        first[np.uintp(longest + 1 - lengths[v])] += 1
     for shorter in range(1, longest + 2):
         first[shorter] += first[shorter - 1]
     for v in range(n):
-        shorter = longest - (lists.starts[r, v + 1] - lists.starts[r, v])
-        order[first[shorter]] = v
-        first[shorter] += 1
+        place = np.uintp(longest - lengths[v])
+        order[np.uintp(first[place])] = v
+        first[place] += 1
     return order

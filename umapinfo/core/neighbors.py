@@ -4,15 +4,24 @@ n_neighbors = k counts the point itself, as umap-learn does, but the lists do no
 row, nearest first, ties ordered by index (which of several at the same distance are listed last, PyNNDescent chooses).
 """
 
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
 from numpy.typing import ArrayLike, NDArray
 
+from umapinfo.core.approximate import nn_descent, nn_descent_bytes
 from umapinfo.core.checks import checked_data, checked_precomputed
-from umapinfo.core.distances import Report, checked_metric_kwds, exact_search, extreme_scale, homogeneity, nearest
+from umapinfo.core.distances import (
+    Report,
+    checked_metric_kwds,
+    exact_bytes,
+    exact_search,
+    extreme_scale,
+    homogeneity,
+    nearest,
+)
+from umapinfo.memory import Stage, check_memory
 
 EXACT_BELOW = 4096  # points; umap-learn's own limit
 LARGEST = 1e30  # distance: sums of float32 distances stay finite
@@ -70,6 +79,8 @@ def neighbors(
     ------
     TypeError, ValueError
         For input that the descriptions above exclude.
+    MemoryError
+        Before the search: it is forecast to take more memory than is free.
     """
     if metric == "precomputed":
         D = checked_precomputed(X)
@@ -78,14 +89,33 @@ def neighbors(
     data = checked_data(X)
     n = data.shape[0]
     check_n_neighbors(n_neighbors, n)
+    check_memory({"neighbors": search_stage(data, n_neighbors, metric, exact)})
     kwds = checked_metric_kwds(metric, metric_kwds or {}, data)
     scale = extreme_scale(data, metric)
     data = data if scale == 1.0 else data / scale
-    if exact if exact is not None else n < EXACT_BELOW:
+    if is_exact(n, exact):
         indices, distances = exact_search(data, np.arange(n), n_neighbors - 1, metric, kwds, report)
     else:
         indices, distances = _approximate(data, n_neighbors, metric, kwds, seed, report)
     return Neighbors(indices, _float32(_non_negative(distances * homogeneity(scale, metric), metric)))
+
+
+def is_exact(n: int, exact: bool | None) -> bool:
+    """Whether all distances are looked at: as asked, or else for few points."""
+    return n < EXACT_BELOW if exact is None else exact
+
+
+def search_stage(data: Any, n_neighbors: int, metric: str, exact: bool | None) -> Stage:
+    """Memory of a search in checked data, or in checked distances if these are precomputed.
+
+    At the end an entry of the lists has PyNNDescent's int32 index and float32 distance, each twice, the same without
+    the point itself, the distance as float64, its place in order (int64), and both in order: 52 bytes.
+    """
+    n, lists = data.shape[0], 52 * data.shape[0] * n_neighbors
+    if metric == "precomputed":
+        return Stage(lists, "lower n_neighbors")
+    search = exact_bytes(data) if is_exact(n, exact) else nn_descent_bytes(data, n_neighbors, metric)
+    return Stage(max(search, lists), "lower n_neighbors, or give fewer features (those of a PCA, say)")
 
 
 def neighbors_from_lists(indices: ArrayLike, distances: ArrayLike, n_neighbors: int | None = None) -> Neighbors:
@@ -227,26 +257,11 @@ def _from_precomputed(D: Any, n_neighbors: int) -> Neighbors:
 def _approximate(
     data: Any, n_neighbors: int, metric: str, kwds: dict[str, Any], seed: int, report: Report | None
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """PyNNDescent with umap-learn's settings; rows it could not fill are searched exactly."""
-    from pynndescent import NNDescent
-
+    """PyNNDescent's lists without the point itself; rows it could not fill are searched exactly."""
     n = data.shape[0]
     if report:
         report("neighbors", 0, n)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Failed to correctly find n_neighbors", UserWarning)  # searched below
-        index = NNDescent(
-            data.astype(np.float32) if scipy.sparse.issparse(data) else np.ascontiguousarray(data, np.float32),
-            n_neighbors=n_neighbors,
-            metric=metric,
-            metric_kwds=dict(kwds),  # it writes into them
-            random_state=seed,
-            n_trees=min(64, 5 + round(n**0.5 / 20)),
-            n_iters=max(5, round(np.log2(n))),
-            max_candidates=60,
-            compressed=False,
-        )
-        listed, lengths = index.neighbor_graph
+    listed, lengths = nn_descent(data, n_neighbors, metric, kwds, seed)
     missing = np.flatnonzero((listed < 0).any(axis=1) | ~np.isfinite(lengths).all(axis=1))
     found = _without_self(listed.astype(np.int32), lengths)
     indices, distances = found.indices, found.distances.astype(np.float64)

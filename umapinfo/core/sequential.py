@@ -11,7 +11,7 @@ wait for, and the lanes are the vertices of a layer.  One thread applies the upd
 import numpy as np
 from numpy.typing import NDArray
 
-from umapinfo.core.calendar import Calendar, Schedule
+from umapinfo.core.calendar import FEW, Calendar, Schedule
 from umapinfo.core.counts import Counts, count_list
 from umapinfo.core.forces import EVERY_TAIL, Motion
 from umapinfo.core.lanes import empty_lanes, enter, longest_first, walk
@@ -41,7 +41,8 @@ def move_epoch(
         end = min(first + AT_A_TIME, n_parts)
         return first, *list_layers(plan, book, first, end, epoch, seed, streams, n, every_tail, marks, mark)
 
-    for first, lists, layers in one_ahead(listed, range(0, n_parts, AT_A_TIME)):
+    ahead = one_ahead if len(plan.heads) > FEW else map
+    for first, lists, layers in ahead(listed, range(0, n_parts, AT_A_TIME)):
         delta = np.empty((0 if kept is None else len(lists.flat), Y.shape[1]), np.float32)
         apply_layers(lists, layers, Y, motion, counts, delta)
         if kept is not None:
@@ -83,7 +84,7 @@ def apply_layers(
     """Apply lists part by part, layer by layer."""
     for r in range(len(lists.n_vertices)):
         count_list(lists, r, motion.tails == EVERY_TAIL, counts)
-        lanes, order = empty_lanes(lists.n_vertices[r], Y.shape[1]), longest_first(lists, r)
+        lanes, order = empty_lanes(lists.n_vertices[r], Y.shape[1], motion), longest_first(lists, r)
         layer, n_left = 0, len(order)
         while n_left > 0:
             layer, size = layer + 1, 0

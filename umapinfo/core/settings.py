@@ -20,7 +20,7 @@ class Descent:
     ----------
     n_epochs : int >= 0, optional
         T; by default 500 up to 10,000 vertices and 200 above.
-    learning_rate : float >= 0
+    learning_rate : float in [0, 1e30]
         Step size at the start; falls linearly to 0.  Small: hardly moves; large: points jump about.
     negative_sample_rate : float in [0, 100,000]
         m_neg, repulsions drawn per attraction.
@@ -54,7 +54,7 @@ class Descent:
         """Refuse settings outside their ranges; keep plain numbers (numpy's would take float32 steps in float64)."""
         for name, kind, low, high in (
             ("n_epochs", int, 0, 2**31),
-            ("learning_rate", float, 0.0, math.inf),
+            ("learning_rate", float, 0.0, 1e30),  # moves are float32
             ("negative_sample_rate", float, 0.0, 1e5),
             ("repulsion_strength", float, 0.0, math.inf),
             ("n_blocks", int, 1, 1024),

@@ -48,8 +48,9 @@ from umapinfo.core.curve import Curve
 from umapinfo.core.descent import Epoch
 from umapinfo.core.graph import Graph
 from umapinfo.core.settings import Descent
-from umapinfo.measures.bernoulli import Floats, pair_terms
+from umapinfo.measures.bernoulli import Floats, targets_of
 from umapinfo.pairs.edges import edge_theta
+from umapinfo.trace.observers import Takes
 
 N_BINS = 20
 
@@ -98,16 +99,10 @@ def binarisation(values: ArrayLike, indptr: ArrayLike | None = None) -> Binarisa
         Group r is ``values[indptr[r]:indptr[r + 1]]``; the maximum of the entropy is given every group's sum.
         Without it all values are one group.
 
-    Returns
-    -------
-    Binarisation
-
     Raises
     ------
-    TypeError
-        If the values are not numbers.
-    ValueError
-        If the values are not 1-d, one is NaN or outside [0, 1], or indptr does not cut them into groups.
+    TypeError, ValueError
+        If the values are not numbers, not 1-d, one is NaN or outside [0, 1], or indptr does not cut them into groups.
     """
     v = _checked_values(values)
     bounds = np.array([0, len(v)]) if indptr is None else _checked_indptr(indptr, len(v))
@@ -214,6 +209,10 @@ class BinarisationObserver:
         self._graph, self._curve = graph, curve
         return {}
 
+    def memory(self, n_vertices: int, n_entries: float) -> Takes:
+        """Return the bytes of theta, q and 1 - q, of an edge's ends (int32, then int64) and of what they add up."""
+        return Takes(0, 34 * n_entries, 0, 0)
+
     def step(self, arrays: dict[str, NDArray[Any]], epoch: Epoch) -> None:
         """Do nothing: q is a function of the layout at the recorded epoch."""
 
@@ -227,7 +226,7 @@ class BinarisationObserver:
 
 def _entropy(A: Floats, B: Floats) -> float:
     """Sum of (A + B) h(A / (A + B)), nats: of values and complements, or the maximum from groups' sums."""
-    return float(pair_terms(A, B, np.zeros_like(A)).entropy.sum())
+    return float(targets_of(A, B).entropy.sum())
 
 
 def _group_sums(x: NDArray[Any], indptr: NDArray[Any]) -> Floats:

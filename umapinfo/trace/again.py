@@ -13,7 +13,11 @@ import numpy as np
 
 from umapinfo.core import LAW
 from umapinfo.core.descent import Epoch, State, epochs
+from umapinfo.core.forecast import sizes_of
 from umapinfo.core.graph import prune
+from umapinfo.memory import check_memory, peak
+from umapinfo.progress import Progress
+from umapinfo.trace.forecast import run_stages
 from umapinfo.trace.observers import Arrays, Observer
 from umapinfo.trace.opening import check_chunks, existing_trace, open_trace, read_metadata, tree_of, whole
 from umapinfo.trace.record import descend, start_epoch
@@ -54,6 +58,8 @@ def resume(path: Any, *, observers: Sequence[Observer] = (), progress: bool = Tr
         or one of another schema or law.
     RuntimeError
         Another process writes to the trace.
+    MemoryError
+        Before anything is run or written: the rest is forecast to take more memory than is free.
     """
     folder = existing_trace(path)
     attributes, columns = read_metadata(folder)
@@ -86,12 +92,15 @@ def _go_on(trace: xr.DataTree, store: Store, observers: Sequence[Observer], prog
     saved = trace["checkpoints"].to_dataset().isel(checkpoint=-1)
     planned = ("epochs/epoch", "checkpoints/checkpoint_epoch", "updates/update_epoch")
     plan = Plan(*(whole(store.folder, path, columns) for path in planned))
+    sizes = sizes_of(mu, saved.sizes["axis"])
+    stages = run_stages(sizes, descent, observers, plan)
+    check_memory(stages)
     arrays = {observer.name: observer.start(mu, curve, descent) for observer in observers}
     for name, started in arrays.items():
         _restore(name, started, saved)
     recorder = Recorder(observers, arrays, plan, descent)
     _note_environment(trace, store.folder)  # before: the rest may be cut off, too
-    descend(mu, curve, descent, _state(saved), recorder, store, progress)
+    descend(mu, curve, descent, _state(saved), recorder, store, Progress(progress), peak(stages))
 
 
 def _restore(name: str, started: Arrays, saved: xr.Dataset) -> None:

@@ -1,6 +1,6 @@
 """What an instrument of a run looks like; the measures bring their own, and users may write more."""
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
@@ -12,8 +12,29 @@ from umapinfo.core.settings import Descent
 Arrays = dict[str, NDArray[Any]]
 
 
+class Takes(NamedTuple):
+    """Bytes of memory that an observer takes, at most.
+
+    Attributes
+    ----------
+    held : float
+        Between epochs, on itself and in the arrays that `start` returns.
+    work : float
+        More of them while `values` runs.
+    recorded, checkpointed : float
+        What `values` and `start` return.
+    """
+
+    held: float
+    work: float
+    recorded: float
+    checkpointed: float
+
+
 class Observer(Protocol):
     """Watches a run without touching it: reads what the kernels did, never takes part in it.
+
+    It may have ``memory(n_vertices, n_entries) -> Takes``, for the forecast of a run's memory, too.
 
     Attributes
     ----------

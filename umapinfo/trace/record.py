@@ -13,12 +13,15 @@ import numpy as np
 from umapinfo.core.counts import zero_counts
 from umapinfo.core.curve import Curve, checked_curve
 from umapinfo.core.descent import Epoch, State, epochs, initial_state
+from umapinfo.core.forecast import sizes_of
 from umapinfo.core.graph import Graph, kept, prune
 from umapinfo.core.lists import UPDATE, count_updates
 from umapinfo.core.settings import Descent
+from umapinfo.memory import check_memory, in_mb, peak
 from umapinfo.progress import Progress
+from umapinfo.trace.forecast import run_stages
 from umapinfo.trace.opening import open_trace
-from umapinfo.trace.recording import Plan, Recorder, Recording, epoch_numbers
+from umapinfo.trace.recording import Recorder, Recording, plan_of
 from umapinfo.trace.store import Store, checked_path, size_on_disk
 from umapinfo.trace.table import Memory, columns_found
 from umapinfo.trace.tree import (
@@ -67,7 +70,7 @@ def run(
     attrs : dict, optional
         More attributes of the trace (name and origin of the data, say): numbers and strings, under new names.
     progress : bool
-        Show the progress of a run that takes over two seconds, and the size of its trace on disk.
+        Show the progress of a run that takes over two seconds, and how much memory and disk it is forecast to take.
 
     Returns
     -------
@@ -79,6 +82,8 @@ def run(
     TypeError, ValueError
         Before anything is run: for a wrong graph, descent, start, curve, recording, labels or attribute.  In the run:
         for an observer that breaks its promises, and for a layout that is not finite.
+    MemoryError
+        Before anything is run or written: the run is forecast to take more memory than is free.
     OSError
         Before anything is run: something exists at the path (FileExistsError), its folder does not or may not be
         written to, or the disk has no room for the trace.  In the run: the disk is full.
@@ -98,7 +103,12 @@ def run(
     n_epochs = attributes["n_epochs"]
     mu = prune(graph, n_epochs)
     state = initial_state(mu, descent, Y0)
-    plan = _plan(recording, mu, descent, n_epochs)
+    plan, d = plan_of(recording, n_epochs), state.Y.shape[1]
+    copied = sizes_of(graph, d) if target is None else None
+    stages = run_stages(sizes_of(mu, d), descent, recording.observers, plan, copied)
+    check_memory(stages)
+    counts = [count_updates(mu, descent, epoch) for epoch in plan.update_epochs.tolist()]
+    plan = plan._replace(update_epochs=np.repeat(plan.update_epochs, counts))
     arrays = {observer.name: observer.start(mu, curve, descent) for observer in recording.observers}
     recorder = Recorder(recording.observers, arrays, plan, descent)
     found = list(recorder.found(start_epoch(state, descent.learning_rate), state))
@@ -118,17 +128,8 @@ def run(
         recorder.write(found, 0, table)
         if isinstance(table, Store):
             table.publish()
-        descend(mu, curve, descent, state, recorder, table, progress)
+        descend(mu, curve, descent, state, recorder, table, Progress(progress), peak(stages))
     return table.tree(attributes) if isinstance(table, Memory) else open_trace(table.folder)
-
-
-def _plan(recording: Recording, mu: Graph, descent: Descent, n_epochs: int) -> Plan:
-    """The epochs that a recording asks for, in a run of n_epochs."""
-    numbers = epoch_numbers(recording.epochs, n_epochs, "epochs")
-    checkpoints = epoch_numbers(recording.checkpoints, n_epochs, "checkpoints")
-    wanted = sorted({*recording.updates} & {*epoch_numbers([*recording.updates], n_epochs, "updates").tolist()})
-    counts = [count_updates(mu, descent, epoch) for epoch in wanted]
-    return Plan(numbers, checkpoints, np.repeat(np.array(wanted, np.int32), counts))
 
 
 def descend(
@@ -138,16 +139,17 @@ def descend(
     state: State,
     recorder: Recorder,
     table: Memory | Store,
-    progress: bool,
+    progress: Progress,
+    n_bytes: float,
 ) -> None:
-    """Go through the epochs that are left, and record them."""
+    """Go through the epochs that are left, and record them; n_bytes of memory is what is shown as the forecast."""
     n_epochs = descent.epochs_for(mu.n_vertices)
     size = f", {size_on_disk(table.columns) / 1e6:,.0f} MB on disk" if isinstance(table, Store) else ""
     wanted = recorder.plan.needs_updates(recorder.observers)
-    with Progress(progress) as report:
+    with progress as report:
         for epoch in epochs(mu, curve, descent, state, keep_updates=wanted):
             recorder.take(epoch, state, table)
-            report(f"descent{size}", epoch.number, n_epochs)
+            report(f"descent{size}, {in_mb(n_bytes)} MB of memory", epoch.number, n_epochs)
 
 
 def _check_kinds(graph: Any, descent: Any, recording: Any) -> None:

@@ -86,6 +86,14 @@ class Plan(NamedTuple):
         return recorded | set(self.update_epochs.tolist())
 
 
+def plan_of(recording: Recording, n_epochs: int) -> Plan:
+    """What a recording asks for in a run of n_epochs; of kept updates the epochs, each once."""
+    numbers = epoch_numbers(recording.epochs, n_epochs, "epochs")
+    checkpoints = epoch_numbers(recording.checkpoints, n_epochs, "checkpoints")
+    wanted = sorted({*recording.updates} & {*epoch_numbers([*recording.updates], n_epochs, "updates").tolist()})
+    return Plan(numbers, checkpoints, np.array(wanted, np.int32))
+
+
 class Recorder:
     """Takes epoch after epoch, and puts what the plan asks for into a table: the data first, `done` last."""
 
