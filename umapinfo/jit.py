@@ -20,10 +20,14 @@ order.
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core.types import unliteral
+
+from umapinfo.callees import CalleeCompiler
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -90,13 +94,32 @@ class KernelFiles:
 
 
 def _compiled(kernel: Kernel, *, parallel: bool) -> Kernel:
+    """Numba's dispatcher of a kernel for Python; kernels that call it are given another one, of callees."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "parallel": parallel}
+    dispatcher = _dispatcher(kernel, options)
+
+    @cache
+    def callee() -> Any:
+        inner = options | {"no_cpython_wrapper": True, "pipeline_class": CalleeCompiler}
+        return numba.njit(**inner)(kernel)
+
+    def template(args: Any, kws: Any) -> Any:
+        plain = tuple(map(unliteral, args)), {name: unliteral(kind) for name, kind in kws.items()}
+        return callee().get_call_template(*plain)
+
+    if all(hasattr(dispatcher, name) for name in ("get_call_template", "get_overload")):
+        dispatcher.get_call_template = template
+        dispatcher.get_overload = lambda signature: callee().get_overload(signature)
+    return dispatcher
+
+
+def _dispatcher(kernel: Any, options: dict[str, Any]) -> Any:
     """Numba's dispatcher of a kernel: cached under the package's stamp where there is a place for it."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "parallel": parallel}
     with suppress(RuntimeError):  # neither the package's folder nor the user's cache can be written
         dispatcher: Any = numba.njit(cache=True, **options)(kernel)
-        cache: Any = getattr(dispatcher, "_cache", None)
-        if _SOURCES and all(hasattr(getattr(cache, "_cache_file", None), part) for part in _PARTS):
-            cache._cache_file = KernelFiles(cache._cache_file)
+        files = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+        if _SOURCES and all(hasattr(files, part) for part in _PARTS):
+            dispatcher._cache._cache_file = KernelFiles(files)
             return dispatcher
     # No place, no sources to tell changes by, or a numba with other private attributes: each process compiles anew.
     return numba.njit(**options)(kernel)
