@@ -1,17 +1,26 @@
-"""Kernels that other kernels call."""
+"""How numba compiles a kernel for the kernels that call it: to be linked into them, and optimised only there.
+
+Numba would optimise and translate each kernel for itself and, linked, once more in every kernel above it.
+"""
 
 from typing import Any
 
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
+_REPLACED = ("_optimize_functions", "_optimize_final_module", "_finalize_final_module")
+_CALLED = ("_finalize_dynamic_globals", "_verify_declare_only_symbols")
+KNOWN = all(hasattr(JITCodeLibrary, name) for name in _REPLACED + _CALLED)  # of numba 0.68; else there are no callees
 
-class CalleeLibrary(JITCodeLibrary):
+
+class CalleeLibrary(JITCodeLibrary):  # type: ignore[misc]
+    """Code as it was written down, with that of the kernels that it calls; it is never run itself."""
+
     def _optimize_functions(self, module: Any) -> None:
         module.data_layout = self._codegen._data_layout
 
     def _optimize_final_module(self) -> None:
-        pass
+        """Leave it to the kernel that is called from Python."""
 
     def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
@@ -19,12 +28,16 @@ class CalleeLibrary(JITCodeLibrary):
         self._finalized = True
 
 
-class CalleeCompiler(Compiler):
-    def compile_extra(self, func: Any) -> Any:
+class CalleeCompiler(Compiler):  # type: ignore[misc]
+    """Numba's pipeline up to code that others link."""
+
+    def compile_extra(self, function: Any) -> Any:
+        """Compile a function for the types that the pipeline was made with."""
         self.state.flags.no_compile = True
         context = self.state.targetctx
-        self.state.library = CalleeLibrary(context.codegen(), func.__qualname__)
-        result = super().compile_extra(func)
-        entry = result._replace(entry_point=object().__sizeof__)
-        context.insert_user_function(entry.entry_point, entry.fndesc, [entry.library])
-        return entry
+        self.state.library = CalleeLibrary(context.codegen(), function.__qualname__)
+        result = super().compile_extra(function)
+        # Numba finds a callee by what Python would call: here by a builtin of its own, which nobody calls.
+        named = result._replace(entry_point=object().__sizeof__)
+        context.insert_user_function(named.entry_point, named.fndesc, [named.library])
+        return named

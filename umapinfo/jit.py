@@ -12,6 +12,11 @@
 - no ``fastmath``: it lets the compiler reorder sums and assume that inf and NaN do not occur. Bits would then
   depend on the machine's vector width, and +inf is a value here (the logit at distance 0).
 
+A kernel that another one calls is compiled apart for it (`umapinfo.callees`): without a wrapper for Python, which takes
+as long as a short kernel itself, and without a file, as it is part of its caller's.  And a number written in a kernel
+has the type that one computed there has: for numba the 0 of ``f(x, 0)`` is a type of its own, and of any variable that
+is 0 before a loop, so that it would compile f, and all that f calls, once more.
+
 `parallel_jit` splits `numba.prange` loops over threads as well. A kernel must give the same bits for any
 number of threads: each block of the loop writes its own places, and sums run over fixed blocks in a fixed
 order.
@@ -27,7 +32,7 @@ from typing import Any, TypeVar
 import numba
 from numba.core.types import unliteral
 
-from umapinfo.callees import CalleeCompiler
+from umapinfo.callees import KNOWN, CalleeCompiler
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -94,7 +99,7 @@ class KernelFiles:
 
 
 def _compiled(kernel: Kernel, *, parallel: bool) -> Kernel:
-    """Numba's dispatcher of a kernel for Python; kernels that call it are given another one, of callees."""
+    """Numba's dispatcher of a kernel for Python; kernels that call it are given another one."""
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "parallel": parallel}
     dispatcher = _dispatcher(kernel, options)
 
@@ -107,7 +112,7 @@ def _compiled(kernel: Kernel, *, parallel: bool) -> Kernel:
         plain = tuple(map(unliteral, args)), {name: unliteral(kind) for name, kind in kws.items()}
         return callee().get_call_template(*plain)
 
-    if all(hasattr(dispatcher, name) for name in ("get_call_template", "get_overload")):
+    if KNOWN and all(hasattr(dispatcher, name) for name in ("get_call_template", "get_overload")):
         dispatcher.get_call_template = template
         dispatcher.get_overload = lambda signature: callee().get_overload(signature)
     return dispatcher

@@ -104,7 +104,7 @@ def move_part(
 ) -> None:
     """Move the vertices of a part's list from where they stand in Y to `moved`."""
     count_list(lists, 0, False, counts)
-    n, order = lists.n_vertices[0], longest_first(lists, 0)
+    n, order = int(lists.n_vertices[0]), longest_first(lists, 0)
     lanes = empty_lanes(n, Y.shape[1], motion)
     for lane in range(n):
         enter(lanes, lane, lists, 0, order[lane], Y)

@@ -108,7 +108,8 @@ def parts_of(plan: Schedule, n: int, descent: Descent) -> NDArray[np.int64]:
 def due_times(plan: Schedule, epoch: int) -> Due:
     """Due times after `epoch` epochs, rebuilt by the additions that a run makes."""
     due = Due(plan.per_sample.copy(), plan.per_negative.copy())
-    advance_due(plan, due, epoch)
+    if epoch > 0:  # a run from its start needs no kernel for it
+        advance_due(plan, due, epoch)
     return due
 
 
