@@ -5,8 +5,10 @@ Numba would optimise and translate each kernel for itself and, linked, once more
 
 from typing import Any
 
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
+from numba.core import codegen, compiler
+
+JITCodeLibrary: Any = codegen.JITCodeLibrary
+Compiler: Any = compiler.Compiler
 
 _REPLACED = ("_optimize_functions", "_optimize_final_module", "_finalize_final_module")
 _CALLED = ("_finalize_dynamic_globals", "_verify_declare_only_symbols")

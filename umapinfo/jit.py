@@ -30,10 +30,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
-from numba.core.types import unliteral
+from numba.core import types
 
 from umapinfo.callees import KNOWN, CalleeCompiler
 
+unliteral: Any = types.unliteral
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
