@@ -12,7 +12,7 @@ SHARED := $(wildcard analyses/_*.py)
 SOURCES := $(shell find umapinfo -name '*.py')
 outputs = $(foreach name,$(1),paper/figures/$(name).pdf paper/figures/$(name).png paper/numbers/$(name).json)
 
-.PHONY: help figures figures-all figures-full test ledger lab lint clean
+.PHONY: help figures figures-all figures-full test ledger paper lab lint clean
 .DEFAULT_GOAL := help
 # A file that a failing recipe has touched would look finished the next time.
 .DELETE_ON_ERROR:
@@ -24,7 +24,7 @@ help: ## say what there is to make
 
 figures: $(call outputs,$(FIGURES)) ## trace the runs, draw the headline figures, write their numbers (paper/)
 
-figures-all: figures $(call outputs,$(STUDIES)) ## run every analysis of data that need no download, and gather the ledger (a quarter of an hour)
+figures-all: figures $(call outputs,$(STUDIES)) ## run every analysis of data that need no download, and gather the ledger (three quarters of an hour)
 	$(RUN) analyses/ledger.py
 
 figures-full: figures-all $(call outputs,$(FIGURES:%=%_mnist) $(FULL:%=%_full)) ## with MNIST, pendigits and the mammoth (downloaded once)
@@ -34,6 +34,10 @@ test: $(VENV)/.test ## run the tests; some of them only: make test ARGS="-k ring
 
 ledger: $(VENV)/.figures ## print what of the article holds, with its numbers (from paper/numbers), and write paper/ledger.md
 	$(RUN) analyses/ledger.py --print
+
+paper: $(VENV)/.paper ## typeset the paper from the numbers and figures in paper/ (seconds, no TeX)
+	$(RUN) analyses/ledger.py
+	$(RUN) paper/build.py
 
 lab: $(VENV)/.lab ## open JupyterLab on the notebook that explores a trace
 	$(VENV)/bin/jupyter lab analyses/explore_trace.ipynb
@@ -67,7 +71,7 @@ $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -m venv --clear $(VENV)
 
 # The constraints hold for the build backend as well: by the first variable for pip before 25.3, else by the second.
-$(VENV)/.figures $(VENV)/.test $(VENV)/.lab $(VENV)/.lint: $(VENV)/.%: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+$(VENV)/.figures $(VENV)/.test $(VENV)/.paper $(VENV)/.lab $(VENV)/.lint: $(VENV)/.%: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	@echo "Installing what 'make $*' needs into $(VENV) (a minute or less)"
 	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
 	  $(RUN) -m pip install --quiet --editable ".[$*]"

@@ -57,7 +57,7 @@ def problem(name: str, n: int | None, n_epochs: int | None, report: Report | Non
 
 def last_layout(name: str, given: Problem, descent: Descent, folder: Path) -> NDArray[np.float32]:
     """The layout at the end of a run: the kept one of this problem, settings and sources, or run now and kept."""
-    order = f"{descent.order}{descent.n_blocks_run}-seed{descent.seed}"
+    order = f"{descent.order}{descent.n_blocks_for(len(given.X))}-seed{descent.seed}"
     settings = f"{name}-n{len(given.X)}-epochs{given.n_epochs}-{order}"
     path = folder / f"{settings}-{digest(given, descent)}.npy"
     if path.exists():

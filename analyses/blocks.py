@@ -1,20 +1,20 @@
 """How may an epoch be cut into blocks that run in parallel, and what does that do to the layout?
 
-All vertices of a block move at once, each written by nobody else, so that an attraction cannot move its tail and counts
-twice for its head instead.  Two ways to cut:
+All vertices of a block move at once; each sees its own moves, and the others as they were before the block.  While they
+move, an attraction cannot move its tail, which somebody else may be moving.  Two ways out:
 
-    blocks of vertices   block after block moves its own vertices; each sees its own moves, and the others as they were
-                         before the block.  From one vertex to all of them.
-    blocks of edges      the library's blocked order: every vertex moves in every block, by a share of the edges; an
-                         attraction is taken from where both ends stood before the block.
+    reactions   the library's blocked order: what an attraction does to its tail is added up, and done at the end of the
+                block.  With blocks of one vertex it is nearly the sequential order, in float32.
+    doubled     an attraction moves its head twice as far, and its tail not at all: the other entry of the edge does
+                that, as often, when its turn comes.
 
 In the sequential order an attraction moves both ends of its edge alike and leaves their centre where it is.  So it does
-in blocks of edges.  In blocks of vertices it does not: the ends move at different times, from different places, and at
-UMAP's learning rates attractions push neighbourhoods about.  Their effective loss is higher whatever the size of a
-block, one vertex included, which sees no old place at all.
+with reactions.  Doubled, the ends move at different times, from different places, and at UMAP's learning rates
+attractions push neighbourhoods about.  The effective loss is higher whatever the size of a block, one vertex included,
+which sees no old place at all.
 
-How many blocks of edges are within the spread of the sequential order's seeds?  One graph, one start, five seeds of the
-descent (0 to 4) for each order.  The difference of the means over seeds is held against three rules:
+How many blocks are within the spread of the sequential order's seeds?  One graph, one start, five seeds of the descent
+(0 to 4) for each order.  The difference of the means over seeds is held against three rules:
 
     in_range         the mean lies in [min, max] of the five sequential runs
     in_two_errors    |difference| <= 2 SE, SE^2 = (s^2 + s_sequential^2) / 5, s the standard deviations over seeds
@@ -25,7 +25,7 @@ Of one statistic that does not differ (normal values) the first rule fails 14 ti
 one that fails says little.  So the sequential order stands beside once more, with five other seeds.
 
 Losses are KL in nats over unordered pairs (plus `entropy`: BCE); neighbours are 15 others, the vertex not counted.
-Blocks of vertices are run here, in float64, by a kernel that is slow and short, on the small data alone; negative
+Doubled attractions are run here, in float64, by a kernel that is slow and short, on the small data alone; negative
 samples are the same in all runs of a seed.  The library's layouts are kept, and not run again.
 """
 
@@ -44,6 +44,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from umapinfo import Descent
+from umapinfo.core.calendar import block_starts
 from umapinfo.core.curve import Curve
 from umapinfo.core.forces import CLIP, attraction_factor, repulsion_factor
 from umapinfo.core.lists import run_updates
@@ -57,11 +58,11 @@ from umapinfo.progress import Progress
 
 SHOWN = ("effective KL", "purported KL", "trustworthiness", "recall of neighbours")
 RULES = ("in_range", "in_two_errors", "in_four_tests")
-BLOCKS = (1, 2, 4, 8, 16, 32)
-SIZES = (1, 32)  # vertices of a block; all of them too
+BLOCKS = (1, 4, 16, 64)
+DOUBLED = (1, 16)  # blocks; as many as vertices too
 LOOKS = dict(zip(SHOWN, zip("osD^", PALETTE, strict=False), strict=True))
 
-Way = tuple[str, int]  # "sequential" and the first seed, "edges" and number of blocks, "vertices" and size of a block
+Way = tuple[str, int]  # "sequential" and the first seed, "reactions" or "doubled" and the number of blocks
 Values = dict[str, NDArray[np.float64]]  # by seed, of each statistic
 
 
@@ -76,18 +77,18 @@ def compared(name: str, options: Options) -> dict[str, Any]:
     n, n_epochs, n_seeds = (80, 60, 2) if options.quick else (None, None, 5)
     with Progress() as report:
         given = problem(name, n, n_epochs, report)
-    sizes = () if options.full else (*(size for size in SIZES if size < len(given.X)), len(given.X))
+    doubled = () if options.full else (*DOUBLED, len(given.X))
     ways = [
         *(("sequential", first) for first in (0, n_seeds)),
-        *(("edges", number) for number in sorted(set(options.lists["blocks"]))),
-        *(("vertices", size) for size in sizes),
+        *(("reactions", number) for number in sorted(set(options.lists["blocks"]))),
+        *(("doubled", number) for number in doubled),
     ]
     found = described(name, given, ways, n_seeds, options.traces)
     sequential = found.pop(("sequential", 0))
     judged = {way: {what: beside(values[what], sequential[what]) for what in SHOWN} for way, values in found.items()}
-    edges, vertices = (
-        {str(at): one for (of, at), one in judged.items() if of == kind} for kind in ("edges", "vertices")
-    )
+    by_kind = {
+        kind: {str(at): one for (of, at), one in judged.items() if of == kind} for kind in ("reactions", "doubled")
+    }
     effective, purported = losses(given, given.start)
     return {
         "n_vertices": len(given.X),
@@ -96,9 +97,8 @@ def compared(name: str, options: Options) -> dict[str, Any]:
         "entropy": {"effective": effective.entropy, "purported": purported.entropy},
         "sequential": {what: spread(values) for what, values in sequential.items()},
         "again": judged["sequential", n_seeds],
-        "edges": edges,
-        "vertices": vertices,
-        "fewest_blocks": {rule: fewest(edges, rule) for rule in RULES},
+        **by_kind,
+        "fewest_blocks": {rule: fewest(by_kind["reactions"], rule) for rule in RULES},
     }
 
 
@@ -120,8 +120,8 @@ def described(name: str, given: Problem, ways: list[Way], n_seeds: int, folder: 
 def layout(name: str, given: Problem, way: Way, seed: int, folder: Path) -> NDArray[np.float32]:
     """The layout at the end of a run."""
     kind, number = way
-    if kind == "vertices":
-        return blocked_by_vertices(given, seed, number)
+    if kind == "doubled":
+        return doubled_attractions(given, seed, number)
     if kind == "sequential":
         return last_layout(name, given, Descent(n_epochs=given.n_epochs, seed=number + seed), folder)
     descent = Descent(n_epochs=given.n_epochs, seed=seed, order="blocked", n_blocks=number)
@@ -154,23 +154,24 @@ def beside(values: NDArray[np.float64], sequential: NDArray[np.float64]) -> dict
     }
 
 
-def fewest(edges: Mapping[str, Any], rule: str) -> int | None:
+def fewest(found: Mapping[str, Any], rule: str) -> int | None:
     """The number of blocks from which on no statistic fails a rule, all larger numbers included; None: the largest."""
-    found = None
-    for number in sorted(map(int, edges), reverse=True):
-        if not all(one[rule] for one in edges[str(number)].values()):
+    least = None
+    for number in sorted(map(int, found), reverse=True):
+        if not all(one[rule] for one in found[str(number)].values()):
             break
-        found = number
-    return found
+        least = number
+    return least
 
 
-def blocked_by_vertices(given: Problem, seed: int, size: int) -> NDArray[np.float32]:
-    """The layout at the end of a run in blocks of `size` vertices."""
+def doubled_attractions(given: Problem, seed: int, n_blocks: int) -> NDArray[np.float32]:
+    """The layout at the end of a run in blocks where attractions move their heads alone, twice as far."""
     descent = Descent(n_epochs=given.n_epochs, seed=seed)
+    starts = block_starts(len(given.X), n_blocks)
     Y, streams = given.start.astype(np.float64), initial_streams("counter", seed, given.start)
     for number, updates in enumerate(run_updates(given.mu, descent, streams), start=1):
         named = (np.ascontiguousarray(updates[field]) for field in ("head", "tail", "draw"))
-        move_in_blocks(*named, size, descent.alpha(number, given.n_epochs), CURVE, Y)
+        move_in_blocks(*named, starts, descent.alpha(number, given.n_epochs), CURVE, Y)
     return Y.astype(np.float32)
 
 
@@ -179,18 +180,19 @@ def move_in_blocks(
     head: NDArray[np.int32],
     tail: NDArray[np.int32],
     draw: NDArray[np.int32],
-    size: int,
+    starts: NDArray[np.int64],
     alpha: float,
     curve: Curve,
     Y: NDArray[np.float64],
 ) -> None:
-    """Apply an epoch's updates, sorted by head, in blocks of vertices: heads move in `moved`, tails stand in Y."""
+    """Apply an epoch's updates, sorted by head, in the blocks that begin at `starts`: heads move in `moved`."""
     moved, block = Y.copy(), 0
     for t in range(len(head)):
         i, j = head[t], tail[t]
-        if i // size != block:  # all vertices of the block before have moved
-            Y[:] = moved
-            block = i // size
+        if i >= starts[block + 1]:  # all vertices of the block before have moved
+            Y[starts[block] : i] = moved[starts[block] : i]
+            while i >= starts[block + 1]:
+                block += 1
         if i == j:
             continue
         d2 = np.sum((moved[i] - Y[j]) ** 2)
@@ -206,8 +208,8 @@ def move_in_blocks(
 
 
 def draw(found: Mapping[str, Any]) -> Figure:
-    """A row for each data set: differences by number of blocks of edges, and by size of blocks of vertices, if any."""
-    kinds = [kind for kind in ("edges", "vertices") if all(one[kind] for one in found.values())]
+    """A row for each data set: differences by number of blocks, and those of doubled attractions, if any."""
+    kinds = [kind for kind in ("reactions", "doubled") if all(one[kind] for one in found.values())]
     figure, axes = panels(len(found), len(kinds), height=2.7)
     for row, (name, one) in enumerate(found.items()):
         for column, kind in enumerate(kinds):
@@ -241,15 +243,15 @@ def draw_kind(found: Mapping[str, Any], kind: str, ax: Axes) -> None:
     ax.minorticks_off()
     ax.yaxis.set_major_locator(FixedLocator([sign * size for size in (0, 1, 3, 10, 30, 100, 300) for sign in (-1, 1)]))
     ax.yaxis.set_major_formatter(lambda y, _: f"{y:+g}".replace("-", "\N{MINUS SIGN}") if y else "0")
-    ax.set_xlabel("blocks of edges" if kind == "edges" else "vertices in a block")
+    ax.set_xlabel("blocks" if kind == "reactions" else "blocks, attractions doubled")
     ax.set_ylabel("difference (sequential s.d.)")
 
 
 def finding(found: Mapping[str, Any], kind: str) -> str:
     """What a panel shows, in two lines."""
-    if kind == "vertices":
+    if kind == "doubled":
         rises = [one["effective KL"]["relative_difference"] for one in found[kind].values()]
-        return f"blocks of vertices, whatever their\nsize: effective KL {min(rises):+.0%} to {max(rises):+.0%}"
+        return f"doubled attractions, in any\nblocks: effective KL {min(rises):+.0%} to {max(rises):+.0%}"
     number, most = found["fewest_blocks"]["in_four_tests"], max(map(int, found[kind]))
     few = min(found[kind], key=lambda key: abs(int(key) - N_BLOCKS))
     shifts = [found[kind][few][what]["relative_difference"] for what in ("effective KL", "purported KL")]

@@ -2,7 +2,7 @@
 
 Gathers the table of `ledger.toml`: claim, exact statement, verdict, value, and the script and test that show it.  Every
 value is read from paper/numbers; a number, script or test that is not there stops the build.  Writes paper/ledger.md,
-and prints it with --print; with --short the table of the README.
+and prints it with --print; with --short the table of the README.  The paper reads the same from paper/ledger.json.
 """
 
 import argparse
@@ -148,20 +148,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--print", action="store_true", help="print the whole table")
     parser.add_argument("--short", action="store_true", help="print the README's table")
-    parser.add_argument("--out", type=Path, default=ROOT / "paper", help="folder to write ledger.md to")
+    parser.add_argument("--out", type=Path, default=ROOT / "paper", help="folder to write ledger.md and ledger.json to")
     options = parser.parse_args()
     with (ROOT / "analyses" / "ledger.toml").open("rb") as file:
         claims = sorted(checked(tomllib.load(file)["claim"]), key=in_order)
     page = full_table(claims)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "ledger.md").write_text(page, encoding="utf-8")
+    table = {"introduction": INTRODUCTION, "verdicts": VERDICTS, "claims": claims}
+    text = json.dumps(table, indent=2, sort_keys=True, ensure_ascii=False)
+    (options.out / "ledger.json").write_text(text + "\n", encoding="utf-8")
     if options.print:
         print(page)
     if options.short:
         print(short_table(claims))
     counted = {verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in VERDICTS}
     said = ", ".join(f"{count} {verdict}" for verdict, count in counted.items() if count)
-    print(f"ledger: {len(claims)} claims ({said}); wrote {options.out / 'ledger.md'}")
+    print(f"ledger: {len(claims)} claims ({said}); wrote {options.out / 'ledger.md'} and .json")
 
 
 if __name__ == "__main__":

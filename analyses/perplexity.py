@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from _calibration import INFINITE, gaussian, law, tsne_rows, unusual, zipf
+from _perplexity import INFINITE, gaussian, law, tsne_rows, unusual, zipf
 from _study import Options, Study, panels, study
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -199,12 +199,12 @@ def draw_of_k(found: Mapping[str, Any], ax: Axes) -> None:
             xytext=(3, 0),
             va="center",
             textcoords="offset points",
-            fontsize=6,
+            fontsize=7,
             color="0.3",
         )
     ax.plot(ks, np.log2(ks), color="black", lw=0.8)
     ax.annotate(
-        "$\\log_2 k$", (ks[-1], np.log2(ks[-1])), xytext=(3, 0), va="center", textcoords="offset points", fontsize=6
+        "$\\log_2 k$", (ks[-1], np.log2(ks[-1])), xytext=(3, 0), va="center", textcoords="offset points", fontsize=7
     )
     ax.set(
         xscale="log", xlim=(ks[0] * 0.9, ks[-1] * 2.1), xlabel="n_neighbors k", ylabel="mean perplexity $D_1$ of rows"

@@ -7,7 +7,7 @@ from umapinfo.core.calendar import PART
 from umapinfo.core.counts import count_list, zero_counts
 from umapinfo.core.curve import Curve, checked_curve
 from umapinfo.core.descent import epochs, initial_state
-from umapinfo.core.forces import EVERY_TAIL, PULLED_TAIL, at_rates, motion_of
+from umapinfo.core.forces import EVERY_TAIL, PULLED_TAIL, at_rate, motion_of
 from umapinfo.core.graph import graph_from_csr, prune
 from umapinfo.core.lanes import empty_lanes, enter, walk
 from umapinfo.core.lists import SPARE, UPDATE, Lists
@@ -26,7 +26,7 @@ def small_case(n_epochs=30, n=60, **settings):
 
 
 def wide_case(n_epochs=14, **settings):
-    """A ring with chords over three parts, a hub in each; from places on a grid, some close, some the same."""
+    """A ring with chords over some parts, three hubs; from places on a grid, some close, some the same."""
     n = 2 * PART + 300
     i, hubs = np.arange(n), np.array([5, PART + 7, 2 * PART + 9])
     steps = [csr_matrix((np.full(n, w), (i, (i + k) % n)), shape=(n, n)) for k, w in [(1, 1.0), (17, 0.5), (450, 0.25)]]
@@ -63,8 +63,8 @@ def list_of(head, tail, draw):
     """A list of one vertex that has one update."""
     vertices, starts = np.zeros((1, PART), np.int32), np.zeros((1, PART + 1), np.int64)
     vertices[0, 0], starts[0, 1] = head, 1
-    pulls, flat = np.zeros((1, PART), np.int32), np.zeros(1 + SPARE, np.int32)
-    pulls[0, 0], flat[0] = draw < 0, ~tail if draw < 0 else tail
+    pulls, flat = np.zeros((1, PART + 1), np.int32), np.zeros(1 + SPARE, np.int32)
+    pulls[0, 1], flat[0] = draw < 0, ~tail if draw < 0 else tail
     return Lists(np.ones(1, np.int32), vertices, pulls, starts, flat)
 
 
@@ -74,14 +74,14 @@ def applied(updates, Y, curve, alpha=1.0, gamma=1.0, push_tail=False):
     Counts of an attraction are those of its head's list: twice at the head, which stand for the other entry's too.
     """
     moved, counts = np.array(Y, dtype=np.float32, order="C"), zero_counts(len(Y))
-    delta = np.full((len(updates), moved.shape[1]), np.nan, np.float32)
+    delta, none = np.full((len(updates), moved.shape[1]), np.nan, np.float32), np.empty((0, moved.shape[1]), np.int32)
     still = motion_of(checked_curve(Curve(*curve)), float(gamma), EVERY_TAIL if push_tail else PULLED_TAIL)
-    motion = at_rates(still, alpha, alpha)
+    motion = at_rate(still, alpha)
     for t, (head, tail, _, draw) in enumerate(updates.tolist()):
         lists, lanes = list_of(head, tail, draw), empty_lanes(1, moved.shape[1], motion)
         before = np.empty((len(lists.flat), moved.shape[1]), np.float32)
         count_list(lists, 0, push_tail, counts)
         enter(lanes, 0, lists, 0, 0, moved)
-        walk(lanes, 1, lists.flat, moved, motion, counts, before, moved)
+        walk(lanes, 1, lists.flat, moved, motion, counts, before, moved, none, np.empty(0, np.int64))
         delta[t] = before[0]
     return moved, counts, delta

@@ -12,7 +12,7 @@ number of the negative sample. Epochs are numbered from 1: epoch `number` is uma
 """
 
 from collections.abc import Callable, Iterator
-from decimal import Decimal, localcontext
+from decimal import Decimal, getcontext, localcontext
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -334,21 +334,22 @@ def apply_epoch(Y, listed, curve, alpha, gamma=1.0, push_tail=False):
 def apply_blocked_epoch(Y, listed, blocks, curve, alpha, gamma=1.0, differences=None):
     """Move Y by an epoch in blocks, `blocks` that of each update, and return the differences before each update.
 
-    A vertex sees the others as they were before the block.  An attraction moves its head twice as far, from where that
-    was before the block, and its tail not at all; a repulsion moves its head from where it is.  Forces are taken at
-    `differences` instead, if they are given.
+    A head is where it has moved to, a vertex that it sees where it was before the block.  An attraction moves its head
+    at once and its tail at the end of the block.  Forces are taken at `differences` instead, if they are given.
     """
     deltas = np.zeros((len(listed), Y.shape[1]))
     for block in sorted(set(blocks)):
-        before = Y.copy()
+        before, reactions = Y.copy(), np.zeros_like(Y)
         for t, (head, tail, _, draw) in enumerate(listed):
             if blocks[t] != block:
                 continue
-            here = before[head] if draw < 0 else Y[head]
-            deltas[t] = 0 if head == tail else here - before[tail]
+            deltas[t] = 0 if head == tail else Y[head] - before[tail]
             delta = deltas[t] if differences is None else np.asarray(differences[t], dtype=np.float64)
-            force = 2 * attraction_force(delta, curve) if draw < 0 else repulsion_force(delta, curve, gamma)
+            force = attraction_force(delta, curve) if draw < 0 else repulsion_force(delta, curve, gamma)
             Y[head] += alpha * force
+            if draw < 0:
+                reactions[tail] -= alpha * force
+        Y += reactions
     return deltas
 
 
@@ -457,6 +458,106 @@ def bernoulli_exact(p, theta):
                 entropy -= x * x.ln()
                 divergence += x * (x / y).ln()
         return float(cross), float(divergence), float(entropy)
+
+
+# ---- divergences -------------------------------------------------------------------------------
+
+
+def arctan_exact(x):
+    """arctan of a Decimal x >= 0, to the digits of the context."""
+    for _ in range(10):
+        x = x / (1 + (1 + x * x).sqrt())
+    total, term, k = x, x, 1
+    while abs(term) > abs(total).scaleb(-getcontext().prec):
+        term *= -x * x
+        k += 2
+        total += term / k
+    return total * 2**10
+
+
+def divergence_exact(name, p, theta, order=None):
+    """D(p || q) of one pair and its derivative in theta, by 300-digit decimals: the latter by differences.
+
+    The names are those of umapinfo.measures.divergence; p is a float in [0, 1], theta one in [-300, 300].
+    """
+    with localcontext() as context:
+        context.prec = 300
+        step = Decimal(10) ** -25
+        p, theta = Decimal(float(p)), Decimal(float(theta))
+        at = [
+            _divergence_exact(name, p, 1 / (1 + (-logit).exp()), order) for logit in (theta, theta - step, theta + step)
+        ]
+        if not at[0].is_finite():
+            return np.inf, np.nan
+        return float(at[0]), float((at[2] - at[1]) / (2 * step))
+
+
+def _divergence_exact(name, p, q, order):
+    def kl(u, v):
+        terms = [(x, y) for x, y in ((u, v), (1 - u, 1 - v)) if x > 0]
+        return sum((x * (x / y).ln() for x, y in terms), Decimal(0)) if all(y > 0 for _, y in terms) else Decimal("inf")
+
+    if name == "kl" or order == 1:
+        return kl(p, q)
+    if name == "reverse_kl":
+        return kl(q, p)
+    if name == "jeffreys":
+        return (kl(p, q) + kl(q, p)) / 2
+    if name == "jensen_shannon":
+        return 2 * kl(p, (p + q) / 2) + 2 * kl(q, (p + q) / 2)
+    if name == "fisher_rao":
+        angles = [4 * arctan_exact(x.sqrt() / (1 + (1 - x).sqrt())) for x in (p, q)]
+        return (angles[0] - angles[1]) ** 2 / 2
+    x = Decimal(0.5 if name == "hellinger" else float(order))
+    Z = sum(((x * u.ln() + (1 - x) * v.ln()).exp() for u, v in ((p, q), (1 - p, 1 - q)) if u > 0), Decimal(0))
+    return (Z.ln() if name == "renyi" else Z - 1) / (x * (x - 1))
+
+
+def divergence(p, theta, name, order=None):
+    """D(p || q), elementwise in float64 by the formulas of a textbook, in q and 1 - q."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        q, spare = np.exp(-softplus(-theta)), np.exp(-softplus(theta))
+        mean, mean_rest = (p + q) / 2, (1 - p + spare) / 2
+        if name == "reverse_kl":
+            return times(q, np.log(q / p)) + times(spare, np.log(spare / (1 - p)))
+        if name == "jeffreys":
+            return (kl(p, theta) + divergence(p, theta, "reverse_kl")) / 2
+        if name == "jensen_shannon":
+            of_p = times(p, np.log(p / mean)) + times(1 - p, np.log((1 - p) / mean_rest))
+            return 2 * (of_p + times(q, np.log(q / mean)) + times(spare, np.log(spare / mean_rest)))
+        if name == "fisher_rao":
+            return (2 * np.arctan2(np.sqrt(p), np.sqrt(1 - p)) - 2 * np.arctan2(np.sqrt(q), np.sqrt(spare))) ** 2 / 2
+        x = {"kl": 1.0, "hellinger": 0.5}.get(name, order)
+        if x == 1:
+            return kl(p, theta)
+        Z = times(p**x, q ** (1 - x)) + times((1 - p) ** x, spare ** (1 - x))
+        return (np.log(Z) if name == "renyi" else Z - 1) / (x * (x - 1))
+
+
+def fisher_matrix(Y, curve):
+    """G(Y) = sum over pairs of q (1 - q) grad theta grad theta^T, float64[n d, n d]; pairs at distance 0 left out."""
+    Y, (a, b, c) = np.asarray(Y, dtype=np.float64), curve
+    n, dim = Y.shape
+    G = np.zeros((n, dim, n, dim))
+    for i in range(n):
+        for j in range(i):
+            delta = Y[i] - Y[j]
+            if s := (delta**2).sum():
+                x = c + a * s**b
+                slope = -2 * a * b * s ** (b - 1) / x * delta  # of theta in y_i
+                block = x / (1 + x) ** 2 * np.outer(slope, slope)
+                for one, other, sign in ((i, i, 1), (j, j, 1), (i, j, -1), (j, i, -1)):
+                    G[one, :, other] += sign * block
+    return G.reshape(n * dim, n * dim)
+
+
+def angles(Y, curve):
+    """The Fisher-Rao angles 2 arcsin q^(1/2) of all pairs, float64[n, n]; those of i = j are 0."""
+    a, b, c = curve
+    x = c + a * squared_distances(Y) ** b
+    phi = 2 * np.arctan2(1, np.sqrt(x))
+    np.fill_diagonal(phi, 0)
+    return phi
 
 
 # ---- losses --------------------------------------------------------------------------------------
@@ -581,6 +682,8 @@ def pair_potential(name, d2, curve):
         dx_over_d = 2 * a * b * d2 ** (b - 1)
         if name == "attraction_slope":
             return dx_over_d / (1 + x)
+        if name == "repulsion_square":
+            return pair_potential("repulsion_slope", d2, curve) ** 2
         if name == "repulsion_slope":
             return -2 * b / d2 / (1 + x) if c == 0 else -dx_over_d / (x * (1 + x))
         if name == "fisher":
@@ -588,10 +691,56 @@ def pair_potential(name, d2, curve):
             return squared / (1 + x) ** 2
         if name == "variance":
             return x / (1 + x) ** 2
+        dq_over_d = -dx_over_d / (1 + x) ** 2
+        if name == "similarity_slope":
+            return dq_over_d
+        if name in ("entropy", "entropy_slope"):  # dh/dq = ln((1 - q)/q)
+            value = np.log1p(x) + times(x, np.log1p(1 / np.float64(x)))
+            if name == "entropy":
+                return value / (1 + x)
+            return times(dq_over_d, np.log(x)) if x != 1 else 0.0
+        if name == "jensen_shannon":  # 2 KL(0 || q/2) + 2 KL(q || q/2)
+            to_mean = np.log1p(1 / (1 + 2 * x))
+            return 2 * to_mean + 2 * (np.log(2) - times(x, np.log1p(1 / np.float64(2 * x)))) / (1 + x)
+        if name == "jensen_shannon_slope":
+            return times(2 * dq_over_d, np.log(2 + 1 / np.float64(x)))
+        if name == "fisher_rao":
+            return 2 * np.arctan2(1, np.sqrt(x)) ** 2
+        if name == "fisher_rao_slope":  # dphi/dx = -x^(-1/2) / (1 + x)
+            root = 2 * b * np.sqrt(a) * d2 ** (b / 2 - 1) if c == 0 else dx_over_d / np.sqrt(x)
+            return -2 * np.arctan2(1, np.sqrt(x)) * root / (1 + x)
+        if name.startswith("alpha"):
+            order = float(name[name.index("(") + 1 : -1])
+            if name.startswith("alpha("):
+                return np.expm1((order - 1) * np.log1p(1 / np.float64(x))) / (order * (order - 1))
+            power = 2 * b * a ** (1 - order) * d2 ** (b - 1 - b * order) if c == 0 else dx_over_d * x**-order
+            return -power * (1 + x) ** (order - 2) / order
+        if name.endswith("_tensor"):
+            return tensor(name, x, d2, curve)
         if name == "similarity_log":
             return np.log(d2) / 2 / (1 + x)  # half of ln d^2: near d = 1 the root would lose digits
         power = {"variance_log": 1, "variance_log2": 2}[name]
         return x / (1 + x) ** 2 * (np.log(d2) / 2) ** power if x > 0 else 0.0
+
+
+def tensor(name, x, d2, curve):
+    """The tensors of pair_potential by the chain rule in s = d^2, with f(x(s)) = ln(1 + x) or ln(1 + 1/x).
+
+    4 f_ss = 4 (f'' x_s^2 + f' x_ss); Fisher's metric has 4 q (1 - q) theta_s^2 = 4 x/(1 + x)^2 (x_s/x)^2.  At d = 0,
+    where powers of opposite sign may be infinite, infinite.
+    """
+    a, b, c = curve
+    if d2 == 0 and (b < 1 or 1 < b < 2 or (c == 0 and name == "repulsion_tensor")):
+        return np.inf
+    with np.errstate(divide="ignore"):
+        xs2, xss = (a * b) ** 2 * d2 ** (2 * b - 2), a * b * (b - 1) * d2 ** (b - 2) if b != 1 else 0.0
+        if name == "attraction_tensor":
+            return 4 * (xss / (1 + x) - xs2 / (1 + x) ** 2)
+        if name == "fisher_tensor":  # where c = 0, powers of d cancel
+            return 4 / (1 + x) ** 2 * (a * b**2 * d2 ** (b - 2) if c == 0 else xs2 / x)
+        if c == 0:
+            return 4 * (b**2 * (1 + 2 * x) / (1 + x) ** 2 - b * (b - 1) / (1 + x)) / d2**2
+        return 4 * (xs2 * (1 + 2 * x) / (x * (1 + x)) ** 2 - xss / (x * (1 + x)))
 
 
 def pair_sums(Y, potentials, weights, curve, moment=0):
@@ -618,6 +767,48 @@ def pair_sums(Y, potentials, weights, curve, moment=0):
                 if np.isfinite(f):
                     values[i, a] += np.multiply.outer(weights[j], f * factor)
     return values, n_coincident
+
+
+# ---- second derivatives ---------------------------------------------------------------------------
+
+
+def pair_curvatures(d, A, B, curve):
+    """Of one pair, with F = A softplus(-theta) + B softplus(theta): Fisher's g, F'' and F'/d, and their absolute terms.
+
+    theta' = -2 b r/d and theta'' = (2 b r/d^2)(1 - 2 b (1 - r)) with r = a d^2b/(c + a d^2b);  F' = (B q - A (1 - q))
+    theta', F'' = (A + B) q (1 - q) theta'^2 + (B q - A (1 - q)) theta''.
+    """
+    a, b, c = curve
+    u = a * (d * d) ** b
+    q, rest, r = 1 / (1 + c + u), (c + u) / (1 + c + u), u / (c + u)
+    first, second = -2 * b * r / d, 2 * b * r / d**2 * (1 - 2 * b * (1 - r))
+    g = (A + B) * q * rest * first**2
+    size = g + (B * q + A * rest) * (2 * b * r / d**2) * (2 + 2 * b * (1 - r))
+    return g, g + (B * q - A * rest) * second, (B * q - A * rest) * first / d, size
+
+
+def second_derivatives(A, B, Y, curve):
+    """The Fisher metric and the Hessian of the loss of dense A, B, float64[n m, n m]; per vertex their absolute terms.
+
+    Each pair has g u u^T, and F'' u u^T + F'/d (1 - u u^T), in the blocks ii and jj, minus that in ij and ji.  Pairs at
+    distance 0 are left out.
+    """
+    Y = np.asarray(Y, dtype=np.float64)
+    n, m = Y.shape
+    G, H, sizes = np.zeros((n, m, n, m)), np.zeros((n, m, n, m)), np.zeros(n)
+    for i in range(n):
+        for j in range(i):
+            d = np.sqrt(((Y[i] - Y[j]) ** 2).sum())
+            if d == 0:
+                continue
+            uu = np.outer(Y[i] - Y[j], Y[i] - Y[j]) / d**2
+            g, along, across, size = pair_curvatures(d, A[i, j], B[i, j], curve)
+            for matrix, block in ((G, g * uu), (H, along * uu + across * (np.eye(m) - uu))):
+                for k in (i, j):
+                    matrix[k, :, i + j - k] -= block
+                    matrix[k, :, k] += block
+            sizes[[i, j]] += size
+    return G.reshape(n * m, n * m), H.reshape(n * m, n * m), sizes
 
 
 # ---- degree and binarisation ---------------------------------------------------------------------

@@ -185,17 +185,23 @@ def cut(path, at, case="counter", error=Stopped, **told):
 
 @contextmanager
 def alarm(seconds):
-    """An error, and no hang, after so many seconds; also out of a read that waits."""
+    """An error, and no hang, after so many seconds; also out of a read that waits.
+
+    They are counted one by one: a process that was stopped, or whose machine slept, has not hung meanwhile.
+    """
+    left = iter(range(seconds - 1))
 
     def ring(*_):
-        raise AssertionError(f"nothing happened for {seconds} s")
+        if next(left, None) is None:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise AssertionError(f"nothing happened for {seconds} s")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(seconds)
+    signal.setitimer(signal.ITIMER_REAL, 1, 1)
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
@@ -210,10 +216,10 @@ def start_process(*jobs, before=()):
     return subprocess.Popen(command, env=environment, text=True, **pipes)
 
 
-def finish(process, timeout=120):
+def finish(process):
     """Wait for a process; its exit code (-9 if it was killed), output and errors."""
     try:
-        out, err = process.communicate(timeout=timeout)
+        out, err = process.communicate()
     finally:
         process.kill()
     return process.returncode, out, err
@@ -352,6 +358,7 @@ def forked(job):
 
 
 def main():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in a shell's background are deaf to it
     jobs = json.loads(sys.argv[1])
     if len(jobs) == 1:
         do(jobs[0])

@@ -173,6 +173,19 @@ def test_target__matches_the_twin_and_minimises_the_effective_loss(cloud_graph):
     assert target_binarisation(mu, descent).entropy_mean == pytest.approx(ref.h(nu).mean(), rel=ROUNDING)
 
 
+@given(strategies.symmetric_graphs(), st.sampled_from([0.5, 5.0, 20.0]), st.sampled_from([0.5, 1.0]), st.floats(-9, 9))
+def test_target__is_where_the_effective_loss_of_each_edge_is_least(p, rate, gamma, step):
+    mu = graph_from_csr(p)
+    nu = target_similarity(mu, Descent(negative_sample_rate=rate, repulsion_strength=gamma))
+    A, B = (w[mu.heads, mu.indices] for w in ref.effective(mu.to_csr().toarray(), rate, gamma))
+    theta = np.log(A) - np.log(B)
+    np.testing.assert_allclose(nu, 1 / (1 + np.exp(-theta)), rtol=ROUNDING)
+    at, off = (A * ref.softplus(-t) + B * ref.softplus(t) for t in (theta, theta + step))
+    assert np.all(at <= off + 1e-14 * (A + B) * (1 + abs(theta) + abs(step)))  # rounding of the two terms
+    if abs(step) > 0.01:  # the second derivative is over w q (1 - q) / 3 within steps of 1
+        assert np.all(off - at > 1e-5 * (A + B) * nu * (1 - nu))
+
+
 @given(strategies.symmetric_graphs(), st.sampled_from([0.5, 5.0, 20.0]), st.sampled_from([0.5, 1.0]))
 def test_target__is_over_95_percent_just_where_a_weight_exceeds_19_repulsions(p, rate, gamma):
     mu = graph_from_csr(p)

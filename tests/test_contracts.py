@@ -17,12 +17,39 @@ from umapinfo.core.graph import Graph, Rows, prune
 from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import neighbors
 from umapinfo.core.settings import Descent
-from umapinfo.measures import binarisation, degree, gradient, loss, perplexity
+from umapinfo.measures import (
+    balance,
+    binarisation,
+    calibration,
+    degree,
+    divergence,
+    fisher,
+    fisher_rao,
+    gradient,
+    inertia,
+    laplacian,
+    loss,
+    pair_sets,
+    path,
+    perplexity,
+    squared_forces,
+)
+from umapinfo.measures.loss_weights import effective_weights, purported_weights
 from umapinfo.pairs import POTENTIALS, pair_sums
 
 N, K, T = 37, 6, 30  # N is the length of nothing but arrays of vertices
 CURVE = Curve(1.6, 0.9)
 DESCENT = Descent(n_epochs=T, repulsion_strength=0.8)
+DIVERGENCES = (
+    "kl",
+    "hellinger",
+    "jensen_shannon",
+    "fisher_rao",
+    divergence.Divergence("alpha", order=2),
+    divergence.Divergence("renyi", order=0.3),
+    divergence.Divergence("reverse_kl", p_min=1e-3),
+    divergence.Divergence("jeffreys", p_min=1e-3),
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +66,33 @@ def observed(observer, case):
     arrays = observer.start(case.mu, CURVE, DESCENT)
     observer.step(arrays, case.epoch)
     return observer.values(arrays, case.epoch)
+
+
+def parts(operator):
+    """What a signed Laplacian says of itself."""
+    return {name: getattr(operator, name) for name in ("pressure", "size", "n_coincident", "pair_sum_error")}
+
+
+def traces(blocks):
+    """The trace of each vertex's block, which no axes change."""
+    return np.trace(blocks, axis1=1, axis2=2)
+
+
+def known(case):
+    """The weights of both losses."""
+    return purported_weights(case.mu), effective_weights(case.mu, DESCENT)
+
+
+def of_blocks(own):
+    """What a reflection leaves of the blocks of vertices: the entries off the diagonal change their sign."""
+    entries = own.blocks[:, 0, 0], own.blocks[:, 1, 1], abs(own.blocks[:, 0, 1])
+    return [*entries, own.trace, own.singular.astype(float), own.n_coincident]
+
+
+def pushed(operator, case):
+    """What an operator makes of the purported gradient, which turns with the layout: lengths of vertices."""
+    push = gradient.purported_gradient(case.mu, case.epoch.Y, CURVE)
+    return np.linalg.norm((operator @ push.ravel()).reshape(push.shape), axis=1)
 
 
 MEASURES = {
@@ -71,8 +125,56 @@ MEASURES = {
         np.linalg.norm(gradient.effective_gradient(case.mu, DESCENT, case.epoch.Y, CURVE, push=push), axis=1)
         for push in gradient.PUSHES
     ],
+    "divergence": lambda case: {
+        str(which): divergence.divergence(case.mu, case.epoch.Y, CURVE, which) for which in DIVERGENCES
+    },
+    "divergence_gradient": lambda case: [
+        np.linalg.norm(divergence.divergence_gradient(case.mu, case.epoch.Y, CURVE, which), axis=1)
+        for which in DIVERGENCES
+    ],
+    "divergence_and_gradient": lambda case: [
+        np.linalg.norm(divergence.divergence_and_gradient(case.mu, case.epoch.Y, CURVE, which)[1], axis=1)
+        for which in DIVERGENCES
+    ],
+    "pair_divergence": lambda case: [
+        divergence.pair_divergence(case.mu.weight, -np.log(case.mu.weight), which) for which in DIVERGENCES
+    ],
+    "fisher_rao_distance": lambda case: fisher_rao.fisher_rao_distance(case.epoch.Y_before, case.epoch.Y, CURVE),
+    "path_length": lambda case: path.path_length(
+        [case.epoch.Y_before, case.epoch.Y], CURVE, pair_sets.pair_set(case.mu, None)
+    ),
+    "PathObserver": lambda case: observed(path.PathObserver(), case),
+    "purported_squared_forces": lambda case: traces(
+        squared_forces.purported_squared_forces(case.mu, case.epoch.Y, CURVE)
+    ),
+    "effective_squared_forces": lambda case: traces(
+        squared_forces.effective_squared_forces(case.mu, DESCENT, case.epoch.Y, CURVE)
+    ),
+    "SquaredForcesObserver": lambda case: list(
+        observed(squared_forces.SquaredForcesObserver(), case)["squared_forces"].T
+    ),
+    "fisher_blocks": lambda case: [
+        *(of_blocks(fisher.fisher_blocks(case.epoch.Y, CURVE, weights=weights)) for weights in (None, known(case)[1]))
+    ],
+    "fisher_metric": lambda case: pushed(fisher.fisher_metric(case.epoch.Y, CURVE), case),
+    "hessian": lambda case: [
+        leaf
+        for weights in known(case)
+        for operator in (fisher.hessian(weights, case.epoch.Y, CURVE),)
+        for leaf in (pushed(operator, case), of_blocks(operator.own))
+    ],
     "hill_numbers": lambda case: list(perplexity.hill_numbers(case.mu.weight, (0, 0.7, 1, 3), indptr=case.mu.indptr).T),
     "row_hill_numbers": lambda case: list(perplexity.row_hill_numbers(case.p).T),
+    "calibrate": lambda case: calibration.calibrate(case.mu, case.epoch.Y, CURVE),
+    "purported_balance": lambda case: balance.purported_balance(case.mu, case.epoch.Y, CURVE),
+    "effective_balance": lambda case: balance.effective_balance(case.mu, DESCENT, case.epoch.Y, CURVE),
+    "layout_diameter": lambda case: balance.layout_diameter(case.epoch.Y),
+    "least_diameter": lambda case: balance.least_diameter(case.mu, CURVE),
+    "purported_laplacian": lambda case: parts(laplacian.purported_laplacian(case.mu, case.epoch.Y, CURVE)),
+    "effective_laplacian": lambda case: parts(laplacian.effective_laplacian(case.mu, DESCENT, case.epoch.Y, CURVE)),
+    "negative_directions": lambda case: (
+        inertia.negative_directions(laplacian.effective_laplacian(case.mu, DESCENT, case.epoch.Y, CURVE)).number
+    ),
     "pair_sums": lambda case: [
         pair_sums(case.epoch.Y, name, case.p.degree, CURVE).values[:, 0, 0] for name in POTENTIALS
     ],
@@ -81,12 +183,17 @@ MEASURES = {
 
 def test_every_public_measure__is_registered_here():
     names = {name for name in loss.__all__ if inspect.isfunction(getattr(loss, name)) or name.endswith("Observer")}
-    for module in (degree, binarisation, perplexity):
+    for module in (degree, binarisation, perplexity, calibration, inertia):
         for name, thing in vars(module).items():
             own = getattr(thing, "__module__", None) == module.__name__ and not name.startswith("_")
             if own and (inspect.isfunction(thing) or name.endswith("Observer")):
                 names.add(name)
-    names |= {name for name in vars(gradient) if name.endswith("_gradient")}
+    for module in (divergence, fisher_rao, path, squared_forces):
+        named = {name: getattr(module, name) for name in module.__all__}
+        names |= {name for name, thing in named.items() if inspect.isfunction(thing) or name.endswith("Observer")}
+    for module, ends in ((gradient, "_gradient"), (balance, ("_balance", "_diameter")), (laplacian, "_laplacian")):
+        names |= {name for name in vars(module) if name.endswith(ends)}
+    names |= {"fisher_blocks", "fisher_metric", "hessian"}
     assert names == MEASURES.keys() - {"pair_sums"}
 
 
@@ -95,15 +202,15 @@ def test_every_public_measure__is_registered_here():
 
 @pytest.fixture(scope="module", params=["apart", "coincident"])
 def case(request):
-    """An epoch of a run; its layout put on a grid of 1/64ths, so that shifts by multiples are exact."""
+    """An epoch of a run; its layouts put on a grid of 1/64ths, so that shifts by multiples are exact."""
     p = fuzzy_graph(neighbors(np.random.default_rng(0).normal(size=(N, 3)), K))
     mu = prune(p, T)
     state = initial_state(mu, DESCENT, np.random.default_rng(1).uniform(0, 10, (N, 2)))
     *_, epoch = epochs(mu, CURVE, DESCENT, state, keep_updates=(T,))
-    Y = (np.rint(64 * epoch.Y) / 64).astype(np.float32)
+    before, Y = ((np.rint(64 * layout) / 64).astype(np.float32) for layout in (epoch.Y_before, epoch.Y))
     if request.param == "coincident":
         Y[3] = Y[mu.indices[mu.indptr[3]]]  # the ends of an edge: infinite losses
-    return Case(p, mu, replace(epoch, Y=Y))
+    return Case(p, mu, replace(epoch, Y=Y, Y_before=before))
 
 
 def relabelled_graph(graph, order):

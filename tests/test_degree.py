@@ -91,6 +91,8 @@ def test_bounds__hold_for_every_directed_graph_and_match_the_twin(P):
     for of_twin, name in names.items():
         np.testing.assert_allclose(getattr(measured, name), twin[of_twin], atol=ROUNDING, err_msg=name)
     assert measured.mean_lower == pytest.approx(twin["mean_lower"], abs=ROUNDING)
+    # What Cauchy-Schwarz gives away: sum P_ij^2 - sum P_ij P_ji = sum (P_ij - P_ji)^2 / 2.
+    assert mean - measured.mean_lower == pytest.approx(((dense - dense.T) ** 2).sum() / (2 * len(P)), abs=ROUNDING)
     if measured.has_mutual_one:
         assert measured.mean_upper == pytest.approx(twin["mean_upper"], abs=ROUNDING)
     overlap = measured.weighted_reciprocity * np.sum(dense**2) / len(P)

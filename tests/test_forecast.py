@@ -103,16 +103,16 @@ def test_expected_sizes__are_those_of_a_graph_within_what_a_union_can_be(fuzzy):
 
 
 @pytest.mark.parametrize("at_a_time", [1, 200_000, 4_000_000])
-@pytest.mark.parametrize("order", ORDERS)
-def test_calendar__takes_what_is_forecast(graph, order, at_a_time, monkeypatch):
+@pytest.mark.parametrize("settings", [{}, {"order": "blocked"}, {"order": "blocked", "n_blocks": N}], ids=str)
+def test_calendar__takes_what_is_forecast(graph, settings, at_a_time, monkeypatch):
     for module in (calendar, forecast):
         monkeypatch.setattr(module, "AT_A_TIME", at_a_time)
-    descent = Descent(n_epochs=100, order=order)
+    descent = Descent(n_epochs=100, **settings)
     plan = calendar.schedule(graph, descent)
-    book = calendar.new_calendar(plan, calendar.parts_of(plan, N, descent), 0)
+    book = calendar.new_calendar(plan, calendar.parts_of(plan, N, descent.n_blocks_for(N)), 0)
     # A place an entry is forecast beside those for what is due; half a place is left over, on average
-    expected = forecast.calendar_bytes(forecast.sizes_of(graph, N_AXES))
-    assert 0.99 <= expected / n_bytes(book.entries, book.drawn) <= 1.25
+    expected = forecast.calendar_bytes(forecast.sizes_of(graph, N_AXES), descent.n_blocks_for(N))
+    assert 0.99 <= expected / n_bytes(book.entries, book.drawn, book.starts, book.n_updates) <= 1.25
 
 
 @pytest.mark.parametrize("order", ORDERS)

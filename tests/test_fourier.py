@@ -18,12 +18,14 @@ from umapinfo.pairs import pair_sums
 from umapinfo.pairs.choice import choose, radius_in_steps
 from umapinfo.pairs.far import Plan, periodic_square, quadrant_spectrum, unfolded
 from umapinfo.pairs.fourier import Sums, fourier_sums, planned_sums
-from umapinfo.pairs.potentials import CLIPPED, POTENTIALS, real_potential
+from umapinfo.pairs.potentials import POTENTIALS, code_of, real_potential
 from umapinfo.pairs.rows import row_sums
 from umapinfo.pairs.taylor import polynomial, taylor
 
 UMAP = fit_curve()
-ANALYTIC = [code for code in range(len(POTENTIALS)) if code != CLIPPED]
+NAMES = [name for name in POTENTIALS if name != "repulsion_clipped"]
+NAMES += [f"{name}({order})" for name in ("alpha", "alpha_slope") for order in (0.5, 2.0)]
+ANALYTIC = [code_of(name) for name in NAMES]
 curves = st.sampled_from([UMAP, Curve(1.0, 1.0, 1.0), Curve(0.3, 0.6), Curve(5.0, 1.9), Curve(2.0, 0.8, 1e-3)])
 
 
@@ -79,7 +81,7 @@ def test_fourier_sums__are_within_rtol_at_every_vertex_or_there_are_none(name, r
 
 
 @pytest.mark.parametrize("moment", [0, 1, 2])
-@pytest.mark.parametrize("code", ANALYTIC, ids=[POTENTIALS[code] for code in ANALYTIC])
+@pytest.mark.parametrize("code", ANALYTIC, ids=NAMES)
 @pytest.mark.parametrize("name", ["cloud", "clumps", "three axes"])
 def test_fourier_sums__serve_every_potential_and_moment(name, code, moment):
     Y, codes = LAYOUTS[name][:1500], np.array([code])
@@ -87,7 +89,8 @@ def test_fourier_sums__serve_every_potential_and_moment(name, code, moment):
     found = fourier_sums(Sums(Y, codes, weights, UMAP, moment), 1e-5, budget=np.inf)[0]
     values, sizes, _ = exact(Y, codes, weights, UMAP, moment)
     if found is None:  # the singular ones are all near part, and their sums are summed directly
-        assert "slope" in POTENTIALS[code] or POTENTIALS[code] == "fisher"
+        name = NAMES[ANALYTIC.index(code)]
+        assert "slope" in name or "tensor" in name or name in ("fisher", "alpha(2.0)", "repulsion_square")
         return
     assert (np.abs(found.values - values) <= 1e-5 * sizes).all()
 

@@ -16,6 +16,8 @@ from umapinfo.pairs.direct import BLOCK
 from umapinfo.pairs.potentials import CLIP
 
 UMAP = fit_curve()
+WITH_ORDER = tuple(f"{name}({order})" for name in ("alpha", "alpha_slope") for order in (0.1, 0.5, 2.0, 2.5))
+ALL = (*POTENTIALS, *WITH_ORDER)
 
 
 def points(n, dim=2, seed=0):
@@ -42,14 +44,18 @@ def dense_terms(Y, name, curve, moment):
 )
 def test_pair_sums__equal_dense_sums_for_any_layout_curve_and_moment(Y, curve, moment, seed):
     weights = np.random.default_rng(seed).normal(size=(len(Y), 2))
-    sums = pair_sums(Y, POTENTIALS, weights, Curve(*curve), moment=moment)
-    assert sums.values.shape == (len(Y), len(POTENTIALS), 2) + (Y.shape[1],) * moment
-    for a, name in enumerate(POTENTIALS):
+    sums = pair_sums(Y, ALL, weights, Curve(*curve), moment=moment)
+    assert sums.values.shape == (len(Y), len(ALL), 2) + (Y.shape[1],) * moment
+    for a, name in enumerate(ALL):
         terms, factor = dense_terms(Y, name, curve, moment)
         expected = np.einsum("ij...,jr->ir...", terms, weights)
         # Rounding of the terms (a logarithm, an exponential: some ulp each, |theta| < 100) and of their sum;
         # the clipped potential is known to one ulp of 1 - q only.
         size = 1e-13 * abs(terms) + 1e-15 * abs(factor)
+        if name in ("attraction_tensor", "repulsion_tensor"):  # two terms, of either sign for b > 1
+            slopes, s = abs(dense_terms(Y, name.replace("tensor", "slope"), curve, 0)[0]), ref.squared_distances(Y)
+            both = np.divide(2 * slopes * (3 * curve[1] + 1), s, out=np.zeros_like(s), where=s > 0)
+            size += 1e-13 * both.reshape(both.shape + (1,) * moment) * abs(factor)
         allowed = np.einsum("ij...,jr->ir...", size, abs(weights))
         assert np.all(abs(sums.values[:, a] - expected) <= allowed)
 
@@ -155,7 +161,12 @@ def test_pair_sums__of_a_curve_with_c_keep_coincident_points():
     expected = [2 * math.log(2), 2 * math.log(2), 1.0, -2 * math.log(0.5 + CLIP)]
     np.testing.assert_allclose(sums.values[0, :4, 0], expected, rtol=1e-15)
     # variance, slopes and Fisher weight: 2 q (1 - q), 2 * 2 q, 2 * -2 q (e^theta = 1), 0; logarithms are left out
-    np.testing.assert_allclose(sums.values[0, 4:, 0], [0.5, 2.0, -2.0, 0.0, 0.0, 0.0, 0.0], rtol=1e-15)
+    np.testing.assert_allclose(sums.values[0, 4:11, 0], [0.5, 2.0, -2.0, 0.0, 0.0, 0.0, 0.0], rtol=1e-15)
+    # similarity_slope 2 * -2 q^2, h(1/2) twice, theta = 0, what p = 0 costs at q = 1/2, and its slopes (ln 3, pi/2),
+    # and 2 (2 q)^2; tensors: 2 * 4 q^2, 2 * -4 q^2, 2 * 4 q (2 - q)
+    others = [-1.0, 2 * math.log(2), 0.0, 12 * math.log(2) - 6 * math.log(3), -2 * math.log(3)]
+    tensors = [2.0, -2.0, 6.0]
+    np.testing.assert_allclose(sums.values[0, 11:, 0], [*others, math.pi**2 / 4, -math.pi, 2.0, *tensors], rtol=1e-14)
     np.testing.assert_array_equal(sums.n_coincident, [2, 2, 2])
 
 

@@ -41,6 +41,16 @@ def test_progress__shows_nothing_when_it_is_quick_or_not_wanted(capsys):
     assert captured.err == captured.out == ""
 
 
+def test_progress__keeps_its_bar_when_there_is_more_to_do_than_was_known(bars, capsys):
+    report = Progress(delay=1e-6)
+    for done in range(1, 5):
+        report("eigenvalues", done, done + 1)
+    assert len(bars) == 1
+    assert "4/5" in capsys.readouterr().err
+    report("eigenvalues", 4, 4)
+    assert bars[-1].disable  # closed
+
+
 def test_progress__starts_anew_when_a_stage_is_run_again(bars):
     report = Progress()
     report("descent", 3, 10)

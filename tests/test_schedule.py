@@ -13,7 +13,16 @@ from strategies import symmetric_graphs
 
 from umapinfo import datasets
 from umapinfo.core import calendar
-from umapinfo.core.calendar import PART, due_times, new_calendar, parts_of, schedule, turned
+from umapinfo.core.calendar import (
+    PART,
+    block_starts,
+    due_times,
+    new_calendar,
+    part_starts,
+    parts_of,
+    schedule,
+    turned,
+)
 from umapinfo.core.graph import graph_from_csr, prune
 from umapinfo.core.lists import ATTRACTION, count_updates, run_updates
 from umapinfo.core.membership import fuzzy_graph
@@ -106,7 +115,7 @@ def test_due_times__rebuilt_for_an_epoch_have_the_bits_of_those_that_ran_up_to_i
     plan = schedule(mu, descent)
     with pytest.MonkeyPatch.context() as patched:
         few_epochs_at_a_time(patched, n_listed)
-        due, bounds = due_times(plan, 0), parts_of(plan, mu.n_vertices, descent)
+        due, bounds = due_times(plan, 0), parts_of(plan, mu.n_vertices, 1)
         book = new_calendar(plan, bounds, 0)
     while book.last < n_epochs:
         book = turned(book, plan, due, bounds)
@@ -126,18 +135,31 @@ def test_counter_lists__of_an_epoch_need_none_of_the_epochs_before(p, rate, seed
 
 @given(p=symmetric_graphs(), rate=st.floats(0, 50), n_blocks=st.sampled_from([1, 3]), n_listed=st.integers(1, 10**4))
 def test_a_calendar__has_room_for_what_is_due_and_a_place_after_it(p, rate, n_blocks, n_listed):
-    descent = Descent(n_epochs=80, negative_sample_rate=rate, order="blocked", n_blocks=n_blocks)
+    descent = Descent(n_epochs=80, negative_sample_rate=rate)
     mu = prune(graph_from_csr(p), 80)
     plan = schedule(mu, descent)
     with pytest.MonkeyPatch.context() as patched:
         few_epochs_at_a_time(patched, n_listed)
-        due, bounds = due_times(plan, 0), parts_of(plan, mu.n_vertices, descent)
+        due, bounds = due_times(plan, 0), parts_of(plan, mu.n_vertices, min(n_blocks, mu.n_vertices))
         book = new_calendar(plan, bounds, 0)
     while book.last < 80:
         book = turned(book, plan, due, bounds)
         ends = np.append(book.starts[1:, 0], len(book.entries))
         assert (book.starts[:, -1] < ends).all()
         assert (np.diff(book.starts, axis=1) >= 0).all()
+
+
+@given(n=st.integers(1, 5 * PART), n_blocks=st.integers(1, 5 * PART))
+def test_parts__cut_blocks_that_are_alike_into_parts_that_are_alike(n, n_blocks):
+    n_blocks = min(n, n_blocks)
+    blocks, parts = block_starts(n, n_blocks), part_starts(n, n_blocks)
+    assert (blocks[0], blocks[-1], parts[0], parts[-1]) == (0, n, 0, n)
+    assert set(blocks) <= set(parts)
+    for starts in (blocks, *np.split(parts, np.searchsorted(parts, blocks[1:-1]))):
+        sizes = np.diff(starts)
+        assert len(sizes) == 0 or 0 < sizes.max() <= sizes.min() + 1
+    assert np.diff(parts).max() <= PART
+    assert len(parts) - 1 == sum(-(-size // PART) for size in np.diff(blocks))
 
 
 @given(p=symmetric_graphs(), rate=st.floats(0, 50))
@@ -156,7 +178,7 @@ def test_lists__of_a_graph_of_several_parts_equal_the_twins():
     mu = prune(graph_from_csr(ring + ring.T), 12)
     for streams in ("counter", "umap"):
         descent = Descent(n_epochs=12, streams=streams)
-        assert len(parts_of(schedule(mu, descent), n, descent)) == 4
+        assert len(parts_of(schedule(mu, descent), n, 1)) == 4
         expected = ref.updates(mu.to_csr(), 12, twin_draw(descent, n))
         for updates, listed in zip(lists(mu, descent), expected, strict=True):
             assert updates.tolist() == listed
@@ -314,7 +336,7 @@ def test_settings__of_numpys_types_give_the_bits_of_plain_numbers():
         ("repulsion_strength", -1, "finite number in"),
         ("repulsion_strength", None, "finite number in"),
         ("n_blocks", 0, "whole number in"),
-        ("n_blocks", 1025, "whole number in"),
+        ("n_blocks", 2**31, "whole number in"),
         ("n_blocks", 1.5, "whole number in"),
         ("n_blocks", None, "whole number in"),
         ("order", "parallel", "'sequential', 'blocked'"),

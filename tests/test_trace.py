@@ -20,6 +20,10 @@ from umapinfo.core.neighbors import neighbors
 from umapinfo.measures.binarisation import BinarisationObserver
 from umapinfo.measures.degree import DegreeObserver, degree
 from umapinfo.measures.loss import LossObserver, reference_losses
+from umapinfo.measures.objective import purported
+from umapinfo.measures.path import PathObserver
+from umapinfo.measures.squared_forces import SquaredForcesObserver
+from umapinfo.minimise import minimise
 from umapinfo.trace.schema import SCHEMA, VARIABLES
 
 N, K, T = 40, 8, 25
@@ -69,7 +73,13 @@ def start():
 
 
 def instruments():
-    return [DegreeObserver(), BinarisationObserver(), LossObserver()]
+    return [
+        DegreeObserver(),
+        BinarisationObserver(),
+        LossObserver(),
+        PathObserver(n_pairs=200),
+        SquaredForcesObserver(),
+    ]
 
 
 def full_recording():
@@ -211,10 +221,11 @@ def test_runs_of_no_or_one_epoch__are_recorded_and_move_nothing(graph, start, n_
 # ---- the schema ----------------------------------------------------------------------------------
 
 
-def test_every_variable__has_the_dims_type_long_name_and_units_of_the_schema(full):
+def test_every_variable__has_the_dims_type_long_name_and_units_of_the_schema(full, graph, start):
     found = {}
-    for group in full.children:
-        for name, variable in variables(full, group).data_vars.items():
+    minimised = minimise(purported(prune(graph, T)), CURVE, start, n_steps=3, progress=False)
+    for group, dataset in [(group, variables(trace, group)) for trace in (full, minimised) for group in trace.children]:
+        for name, variable in dataset.data_vars.items():
             if group == "observed" or (group == "checkpoints" and name not in VARIABLES):
                 continue
             row = found[name] = VARIABLES[name]
@@ -261,7 +272,7 @@ def test_attributes__hold_all_settings_versions_and_what_was_handed_in(full):
         assert field.name in full.attrs
     # Numbers, strings and a list of them, as any file format can hold them.
     assert {type(value) for value in full.attrs.values()} <= {int, float, str, bool, list}
-    assert full.attrs["observers"] == ["degree", "binarisation", "loss", "scribbler"]
+    assert full.attrs["observers"] == ["degree", "binarisation", "loss", "path", "squared_forces", "scribbler"]
 
 
 def test_default_recording__has_21_epochs_and_11_checkpoints(graph, start):

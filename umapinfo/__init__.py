@@ -10,6 +10,7 @@ from umapinfo.core.membership import fuzzy_graph
 from umapinfo.core.neighbors import Neighbors, neighbors, neighbors_from_lists
 from umapinfo.core.settings import Descent
 from umapinfo.embed import embed, resume
+from umapinfo.minimise import history, minimise, minimiser_layout, resume_minimisation, unfolded
 from umapinfo.pairs import PairSums, pair_sums
 from umapinfo.report import summary
 from umapinfo.trace import Recording, curve_of, descent_of, graph_of, open_trace, replay, run
@@ -32,8 +33,11 @@ __all__ = [
     "fuzzy_graph",
     "graph_from_csr",
     "graph_of",
+    "history",
     "initial_layout",
     "initial_state",
+    "minimise",
+    "minimiser_layout",
     "neighbors",
     "neighbors_from_lists",
     "open_trace",
@@ -41,6 +45,8 @@ __all__ = [
     "prune",
     "replay",
     "resume",
+    "resume_minimisation",
     "run",
     "summary",
+    "unfolded",
 ]

@@ -39,6 +39,8 @@ class Progress:
         if not self._shown:
             return
         bar = self._bar
+        if bar is not None and total > bar.total and bar.desc == stage:
+            bar.total = total  # more to do than was known
         if bar is None or bar.desc != stage or bar.total != total or done < bar.n:
             self.close()
             # In a log every line of a bar stays: one in ten seconds is enough there.

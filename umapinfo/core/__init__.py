@@ -4,4 +4,4 @@ Knows numpy, scipy, numba and PyNNDescent only.  LAW numbers the law of the whol
 whenever the bits of any result change, so that a stored trace says which law it was made under.
 """
 
-LAW = 3
+LAW = 4

@@ -1,36 +1,77 @@
-"""The blocked order: all vertices move at once, in parallel, with the same bits for any number of threads.
+"""The blocked order: the vertices of a block move at once, in parallel, with the same bits for any number of threads.
 
-The edges of the graph are dealt, once and at random, to a few blocks, and an epoch takes block after block what is due
-of it.  In a block a vertex sees every other vertex as it was before the block, and only it is written:
+An epoch goes through the vertices block by block, n_blocks ranges of them.  A vertex of the block goes through its
+updates as in the sequential order, but sees every other vertex as it was before the block:
 
-    y_i <- y_i + 2 alpha clip(attraction by j, from where i stood before the block)    for each entry (i, j) due, and
-    y_i <- y_i +   alpha clip(repulsion from k, from where i is)                       for each negative sample k of it.
+    attraction of entry (i, j)   y_i <- y_i + alpha clip(F),   y_j <- y_j - alpha clip(F) at the end of the block,
+    repulsion from vertex k      y_i <- y_i + alpha clip(F).
 
-An attraction counts twice in place of moving the tail: the other entry of its edge, (j, i), is due in the same block at
-the same times and moves j by as much the other way.  That an edge moves its ends alike is what matters.  Where it does
-not, as with blocks of vertices one after another, or where an attraction sees its vertex's own moves, attractions push
-whole neighbourhoods about, and the layout ends at losses a tenth higher (`analyses/blocks.py`).
+So only the head is written while vertices move; reactions of the tails are summed up on the way.  An attraction moves
+both ends of its edge alike, by a force that was taken once: that is what matters.  Where the tail stands still and the
+head moves twice as far, attractions push whole neighbourhoods about (`analyses/blocks.py`).
 
-Vertices may be moved in any order and by any thread, negative samples come from counters, the same as in the sequential
-order: bits depend on n_blocks alone.
+Reactions are cut off to whole numbers of units, of which a force of 1 has 2^28 over the largest number of neighbours,
+that rounded up to a power of 2: their sum does not depend on who adds what and when.  Vertices of a block may be moved
+in any order and by any thread, negative samples come from counters: bits depend on n_blocks alone.  With blocks of one
+vertex it is the sequential order, in float32, but for a negative sample of a vertex that was just pulled.
 """
 
+from typing import NamedTuple
+
+import numba
 import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from umapinfo.core.calendar import FEW, Calendar, Schedule
+from umapinfo.core.calendar import FEW, Calendar, Schedule, block_starts, part_starts
 from umapinfo.core.counts import Counts, count_list
 from umapinfo.core.forces import Motion
 from umapinfo.core.lanes import empty_lanes, enter, longest_first, walk
 from umapinfo.core.lists import Kept, Lists, list_part, records
 from umapinfo.jit import jit, parallel_jit
 
+AT_A_TIME = 4096  # vertices that a thread has react
+
+
+class Blocks(NamedTuple):
+    """The parts of each block, and what the teams, as many as there are threads, hold of a block.
+
+    A team fills its own memory, one place after another: a random look at what another core has written last is slow.
+
+    Attributes
+    ----------
+    parts : int64[n_blocks + 1]
+        Where the parts of each block begin, and the end.
+    moved : float32[n, d]
+        The layout, and where the vertices of the block have moved to.
+    before : float32[n_teams, n, d]
+        The layout before the block.
+    reactions : int32[n_teams, n, d]
+        Sum of the forces that pulled the heads of each tail, in units.
+    missed : int64[n_teams, n + 1]
+        How often a tail was not pulled, as it stood where its head did, and the same for all; 0 between epochs.
+    """
+
+    parts: NDArray[np.int64]
+    moved: NDArray[np.float32]
+    before: NDArray[np.float32]
+    reactions: NDArray[np.int32]
+    missed: NDArray[np.int64]
+
+
+def blocks_of(plan: Schedule, n: int, n_axes: int, n_blocks: int) -> Blocks:
+    """The blocks of n vertices; a schedule of few entries has one team, and starts no threads."""
+    teams = (numba.get_num_threads() if len(plan.heads) > FEW else 1), n
+    parts = np.searchsorted(part_starts(n, n_blocks), block_starts(n, n_blocks))
+    moved, before = np.zeros((n, n_axes), np.float32), np.zeros((*teams, n_axes), np.float32)
+    reactions, missed = np.zeros((*teams, n_axes), np.int32), np.zeros((teams[0], n + 1), np.int64)
+    return Blocks(parts, moved, before, reactions, missed)
+
 
 def move_epoch(
     plan: Schedule,
     book: Calendar,
-    n_blocks: int,
+    blocks: Blocks,
     epoch: int,
     seed: np.uint64,
     streams: NDArray[np.int64],
@@ -40,72 +81,119 @@ def move_epoch(
     kept: list[Kept] | None,
 ) -> None:
     """Move Y by an epoch of the calendar, count it, and append its records and differences to `kept`, if not None."""
-    n_parts, before = len(book.starts) // n_blocks, Y.copy()
-    for first in range(0, n_blocks * n_parts, n_parts):
-        if kept is None and len(plan.heads) > FEW:
-            move_block(plan, book, first, n_parts, epoch, seed, streams, before, motion, counts, Y)
-        else:
-            for part in range(first, first + n_parts):
-                if kept is None:
-                    list_and_move(plan, book, part, epoch, seed, streams, before, motion, counts, Y)
-                    continue
+    blocks.moved[:] = Y
+    if kept is None:
+        move = move_together if len(plan.heads) > FEW else move_alone
+        move(plan, book, blocks, epoch, seed, streams, motion, counts, Y)
+    else:
+        for b in range(len(blocks.parts) - 1):
+            begin(blocks, 0, Y)
+            for part in range(blocks.parts[b], blocks.parts[b + 1]):
                 lists = list_part(plan, book, part, epoch, seed, streams, len(Y))
                 delta = np.empty((len(lists.flat), Y.shape[1]), np.float32)
-                move_part(lists, before, motion, counts, delta, Y)
+                move_part(lists, motion, counts, delta, blocks, 0)
                 kept.extend(records(plan, book, part, epoch, lists, delta))
-        before[:] = Y
+            react(blocks, 1, 0, len(Y), motion, Y)
+    if blocks.missed[:, -1].any():
+        counts.attractions_realised[:] -= blocks.missed[:, :-1].sum(axis=0)
+        blocks.missed[:] = 0
 
 
 @parallel_jit
-def move_block(
+def move_together(
     plan: Schedule,
     book: Calendar,
-    first: int,
-    n_parts: int,
+    blocks: Blocks,
     epoch: int,
     seed: np.uint64,
     streams: NDArray[np.int64],
-    Y: NDArray[np.float32],
     motion: Motion,
     counts: Counts,
-    moved: NDArray[np.float32],
+    Y: NDArray[np.float32],
 ) -> None:
-    """Move the vertices of a block's parts from where they stand in Y to `moved`."""
-    for part in prange(first, first + n_parts):
-        list_and_move(plan, book, part, epoch, seed, streams, Y, motion, counts, moved)
+    """Move Y by an epoch, in threads."""
+    n_teams, n_spans = len(blocks.reactions), (len(Y) + AT_A_TIME - 1) // AT_A_TIME
+    for b in range(len(blocks.parts) - 1):
+        for team in prange(n_teams):
+            move_team(plan, book, blocks, b, team, n_teams, epoch, seed, streams, motion, counts, Y)
+        for span in prange(n_spans):
+            react(blocks, n_teams, span * AT_A_TIME, min((span + 1) * AT_A_TIME, len(Y)), motion, Y)
 
 
 @jit
-def list_and_move(
+def move_alone(
     plan: Schedule,
     book: Calendar,
-    part: int,
+    blocks: Blocks,
     epoch: int,
     seed: np.uint64,
     streams: NDArray[np.int64],
-    Y: NDArray[np.float32],
     motion: Motion,
     counts: Counts,
-    moved: NDArray[np.float32],
+    Y: NDArray[np.float32],
 ) -> None:
-    """Move the vertices of a part, and keep nothing."""
-    lists = list_part(plan, book, part, epoch, seed, streams, len(Y))
-    move_part(lists, Y, motion, counts, np.empty((0, Y.shape[1]), np.float32), moved)
+    """`move_together` without threads."""
+    for b in range(len(blocks.parts) - 1):
+        move_team(plan, book, blocks, b, 0, 1, epoch, seed, streams, motion, counts, Y)
+        react(blocks, 1, 0, len(Y), motion, Y)
+
+
+@jit
+def move_team(
+    plan: Schedule,
+    book: Calendar,
+    blocks: Blocks,
+    b: int,
+    team: int,
+    n_teams: int,
+    epoch: int,
+    seed: np.uint64,
+    streams: NDArray[np.int64],
+    motion: Motion,
+    counts: Counts,
+    Y: NDArray[np.float32],
+) -> None:
+    """Move the vertices of a team's share of the parts of block b, and keep nothing."""
+    first, n_parts = blocks.parts[b], blocks.parts[b + 1] - blocks.parts[b]
+    begin(blocks, team, Y)
+    for part in range(first + team * n_parts // n_teams, first + (team + 1) * n_parts // n_teams):
+        lists = list_part(plan, book, part, epoch, seed, streams, len(Y))
+        move_part(lists, motion, counts, np.empty((0, Y.shape[1]), np.float32), blocks, team)
 
 
 @jit
 def move_part(
     lists: Lists,
-    Y: NDArray[np.float32],
     motion: Motion,
     counts: Counts,
     delta: NDArray[np.float32],
-    moved: NDArray[np.float32],
+    blocks: Blocks,
+    team: int,
 ) -> None:
-    """Move the vertices of a part's list from where they stand in Y to `moved`."""
+    """Move the vertices of a part's list to blocks.moved, and add up the reactions."""
     count_list(lists, 0, False, counts)
     n, order = int(lists.n_vertices[0]), longest_first(lists, 0)
-    lanes = empty_lanes(n, Y.shape[1], motion)
+    Y, lanes = blocks.before[team], empty_lanes(n, blocks.moved.shape[1], motion)
     for lane in range(n):
         enter(lanes, lane, lists, 0, order[lane], Y)
-    walk(lanes, n, lists.flat, Y, motion, counts, delta, moved)
+    walk(lanes, n, lists.flat, Y, motion, counts, delta, blocks.moved, blocks.reactions[team], blocks.missed[team])
+
+
+@jit
+def begin(blocks: Blocks, team: int, Y: NDArray[np.float32]) -> None:
+    """Have a team see the layout before a block, without reactions."""
+    blocks.before[team] = Y
+    blocks.reactions[team] = 0
+
+
+@jit
+def react(blocks: Blocks, n_teams: int, first: int, end: int, motion: Motion, Y: NDArray[np.float32]) -> None:
+    """Put the vertices `first` to `end` where they have moved to, and their reactions move them."""
+    places, moved, scale = Y[first:end].reshape(-1), blocks.moved[first:end].reshape(-1), motion.rate / motion.units
+    total = np.zeros(len(places), np.int32)
+    for team in range(n_teams):
+        part = blocks.reactions[team, first:end].reshape(-1)
+        for k in range(len(total)):
+            total[k] += part[k]
+    for k in range(len(total)):
+        places[k] = moved[k] = moved[k] - scale * np.float32(total[k])

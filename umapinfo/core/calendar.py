@@ -11,8 +11,7 @@ What is due is listed some epochs ahead: part by part (a *part* is a range of ve
 cache), within a part epoch by epoch, in order of entries.
 """
 
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -20,21 +19,16 @@ from numpy.typing import NDArray
 
 from umapinfo.core.graph import Graph
 from umapinfo.core.settings import Descent
-from umapinfo.core.streams import mixed
 from umapinfo.jit import jit, parallel_jit
 
-PART = 512  # vertices: the lists of a part stay in the cache
+PART = 256  # vertices: the lists of a part stay in the cache
 FEW = 50_000  # entries, for which no threads are started: safe after a fork, and from threads of the caller
 AT_A_TIME = 4_000_000  # attractions listed ahead, 8 bytes each
 
 
 class Schedule(NamedTuple):
-    """What the lists of an epoch follow from: entries (int32) and periods (float64[n_entries], in epochs).
+    """What the lists of an epoch follow from: entries (int32) by heads, and periods (float64[n_entries], in epochs)."""
 
-    In order of application: block by block (one is all of the sequential order), by heads, in order of entries.
-    """
-
-    entries: NDArray[np.int32]
     heads: NDArray[np.int32]
     tails: NDArray[np.int32]
     per_sample: NDArray[np.float64]
@@ -58,7 +52,7 @@ class Calendar(NamedTuple):
     n_updates : int64[n_parts, n_epochs]
         Attractions and negative samples of the part in the epoch.
     entries, drawn : int32[at least as many as there are places]
-        An entry that is due, by its place in the schedule, and its number of negative samples.
+        An entry that is due, and its number of negative samples.
     """
 
     epoch: int
@@ -82,27 +76,27 @@ def schedule(graph: Graph, descent: Descent) -> Schedule:
         per_sample = float(n_epochs) / (n_epochs * (graph.weight / graph.weight.max())).astype(np.float64)
     with np.errstate(divide="ignore", over="ignore"):
         per_negative = per_sample / float(descent.negative_sample_rate)
-    plan = Schedule(np.arange(graph.n_entries, dtype=np.int32), graph.heads, graph.indices, per_sample, per_negative)
-    if descent.n_blocks_run == 1:
-        return plan
-    order = np.argsort(blocks_of(plan.heads, plan.tails, descent.n_blocks_run), kind="stable")
-    ordered: list[Any] = [values[order] for values in plan]
-    return Schedule(*ordered)
+    return Schedule(graph.heads, graph.indices, per_sample, per_negative)
 
 
-def blocks_of(heads: NDArray[np.int32], tails: NDArray[np.int32], n_blocks: int) -> NDArray[np.uint16]:
-    """The block of each entry, drawn at random and once for all: both entries of an edge are in one block."""
-    low, high = np.minimum(heads, tails).astype(np.uint64), np.maximum(heads, tails).astype(np.uint64)
-    words = mixed((low << np.uint64(32)) | high)
-    return (((words >> np.uint64(32)) * np.uint64(n_blocks)) >> np.uint64(32)).astype(np.uint16)
+def block_starts(n: int, n_blocks: int) -> NDArray[np.int64]:
+    """Where the vertices of each block begin, and the end."""
+    return np.arange(n_blocks + 1) * n // n_blocks
 
 
-def parts_of(plan: Schedule, n: int, descent: Descent) -> NDArray[np.int64]:
-    """Where the entries of each part begin, and the end: of each block its ranges of PART of the n vertices."""
-    n_blocks, firsts = descent.n_blocks_run, np.arange(0, n, PART)
-    starts = np.searchsorted(blocks_of(plan.heads, plan.tails, n_blocks), np.arange(n_blocks + 1))
-    bounds = [start + np.searchsorted(plan.heads[start:end], firsts) for start, end in pairwise(starts)]
-    return np.append(np.concatenate(bounds), len(plan.heads)).astype(np.int64)
+def part_starts(n: int, n_blocks: int) -> NDArray[np.int64]:
+    """Where the vertices of each part begin, and the end: of each block so many alike that none has more than PART."""
+    starts = block_starts(n, n_blocks)
+    sizes = np.diff(starts)
+    n_parts = -(-sizes // PART)
+    number = np.arange(n_parts.sum()) - np.repeat(np.cumsum(n_parts) - n_parts, n_parts)  # of a part in its block
+    within = number * np.repeat(sizes, n_parts) // np.repeat(n_parts, n_parts)
+    return np.append(np.repeat(starts[:-1], n_parts) + within, n)
+
+
+def parts_of(plan: Schedule, n: int, n_blocks: int) -> NDArray[np.int64]:
+    """Where the entries of each part begin, and the end."""
+    return np.searchsorted(plan.heads, part_starts(n, n_blocks)).astype(np.int64)
 
 
 def due_times(plan: Schedule, epoch: int) -> Due:

@@ -32,7 +32,7 @@ def count_list(lists: Lists, r: int, push_tail: bool, counts: Counts) -> None:
     """Add row r of lists as if all of it were realised: both entries of an edge are due at the same times."""
     n = lists.n_vertices[r]
     for v in range(n):
-        i, pulls = lists.vertices[r, v], lists.pulls[r, v]
+        i, pulls = lists.vertices[r, v], lists.pulls[r, v + 1] - lists.pulls[r, v]
         pushes = lists.starts[r, v + 1] - lists.starts[r, v] - pulls
         counts.attractions_scheduled[i] += 2 * pulls
         counts.attractions_realised[i] += 2 * pulls

@@ -17,7 +17,7 @@ from umapinfo.core.calendar import due_times, new_calendar, parts_of, schedule, 
 from umapinfo.core.checks import check_finite
 from umapinfo.core.counts import Counts, zero_counts
 from umapinfo.core.curve import Curve, checked_curve
-from umapinfo.core.forces import EVERY_TAIL, NO_TAIL, PULLED_TAIL, at_rates, motion_of
+from umapinfo.core.forces import EVERY_TAIL, LATER_TAIL, PULLED_TAIL, at_rate, motion_of
 from umapinfo.core.graph import Graph
 from umapinfo.core.lists import UPDATE, Kept
 from umapinfo.core.settings import Descent
@@ -146,11 +146,14 @@ def epochs(
 
 def mover(graph: Graph, curve: Curve, descent: Descent, state: State) -> Callable[..., Any]:
     """What moves a state on by an epoch: move(number, alpha, counts, keep) -> (updates, delta) or (None, None)."""
-    plan, seed, n_blocks = schedule(graph, descent), np.uint64(descent.seed), descent.n_blocks_run
-    due, bounds = due_times(plan, state.epoch), parts_of(plan, graph.n_vertices, descent)
+    n, seed, plan = graph.n_vertices, np.uint64(descent.seed), schedule(graph, descent)
+    n_blocks = descent.n_blocks_for(n)
+    due, bounds = due_times(plan, state.epoch), parts_of(plan, n, n_blocks)
     book, is_blocked = new_calendar(plan, bounds, state.epoch), descent.order == "blocked"
-    tails = NO_TAIL if is_blocked else EVERY_TAIL if descent.push_tail else PULLED_TAIL
-    still = motion_of(curve, descent.repulsion_strength, tails)
+    blocks = blocked.blocks_of(plan, n, state.Y.shape[1], n_blocks) if is_blocked else None
+    tails = LATER_TAIL if is_blocked else EVERY_TAIL if descent.push_tail else PULLED_TAIL
+    most = int(np.diff(graph.indptr).max(initial=0))
+    still = motion_of(curve, descent.repulsion_strength, tails, most)
     nothing: Kept = np.zeros(0, UPDATE), np.zeros((0, state.Y.shape[1]), np.float32)
 
     def move(number: int, alpha: float, counts: Counts, keep: bool) -> tuple[Any, Any]:
@@ -158,10 +161,10 @@ def mover(graph: Graph, curve: Curve, descent: Descent, state: State) -> Callabl
         nonlocal book
         if number > book.last:
             book = turned(book, plan, due, bounds)
-        motion = at_rates(still, 2 * alpha if is_blocked else alpha, alpha)
+        motion = at_rate(still, alpha)
         kept: list[Kept] | None = [nothing] if keep else None
-        if is_blocked:
-            blocked.move_epoch(plan, book, n_blocks, number, seed, state.streams, state.Y, motion, counts, kept)
+        if blocks is not None:
+            blocked.move_epoch(plan, book, blocks, number, seed, state.streams, state.Y, motion, counts, kept)
         else:
             sequential.move_epoch(plan, book, number, seed, state.streams, state.Y, motion, counts, kept)
         if kept is None:

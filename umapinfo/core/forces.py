@@ -9,8 +9,8 @@ With Delta = y_i - y_j, s = |Delta|^2 and u = a s^b:
 Each coordinate of a force is clipped to +-4.  The 0.001 and the clip belong to no loss.
 
 `factor_of` has both for loops that vectorise: u in float32 by `umapinfo.core.odds`, whose relative error is at most
-(1.8 b + 1.4) 2^-24, 1.8e-7 for UMAP, and the rest in the precision of its Motion: float64 where tails move, to stay by
-umap-learn's, and float32, which adds five roundings of 2^-24 and is half as long again in its vectors, where none does.
+(1.8 b + 1.4) 2^-24, 1.8e-7 for UMAP, and the rest in the precision of its Motion: float64 in the sequential order, to
+stay by umap-learn's, and in the blocked one float32, which adds five roundings of 2^-24 and is faster.
 An attraction feels 1 / (1 + c + u) of the error of u, a repulsion u / (1 + c + u).  `exact_factor` is float64
 throughout, for squares that `factor_of` does not serve.
 """
@@ -27,7 +27,7 @@ CLIP = 4.0
 SOFTENING = 0.001
 LARGEST_SQUARE = 2.0**60  # that float32 forces serve, and the inverse of the smallest: no product over- or underflows
 LARGEST_STRENGTH = {np.float32: 2.0**30, np.float64: 2.0**900}  # likewise of gamma
-NO_TAIL, PULLED_TAIL, EVERY_TAIL = 0, 1, 2  # whose tail moves against the head
+LATER_TAIL, PULLED_TAIL, EVERY_TAIL = 0, 1, 2  # whose tail moves against the head: of a pull, later or now, or of any
 
 
 class Motion(NamedTuple):
@@ -50,20 +50,23 @@ class Motion(NamedTuple):
     log_3: np.float32
     least: np.float32  # squares that factor_of serves, from here ...
     largest: np.float32  # ... to here
-    tails: int  # NO_TAIL, PULLED_TAIL or EVERY_TAIL
+    tails: int  # LATER_TAIL, PULLED_TAIL or EVERY_TAIL
     clip: np.floating[Any]
     most: np.floating[Any]  # the largest number
     softening: np.floating[Any]
     beside: np.floating[Any]  # 1 + c
     pull: np.floating[Any]  # -2 b
     push: np.floating[Any]  # 2 b gamma
-    pull_rate: np.floating[Any]  # steps per unit of force of an attraction ...
-    push_rate: np.floating[Any]  # ... and of a repulsion
+    units: np.floating[Any]  # of a force of 1, where forces are added up as whole numbers
+    rate: np.floating[Any]  # steps per unit of force
 
 
-def motion_of(curve: Curve, gamma: float, tails: int) -> Motion:
-    """The motion of a checked curve at rates 0; of one that float32 does not serve, for no squares at all."""
-    real: Any = np.float32 if tails == NO_TAIL else np.float64
+def motion_of(curve: Curve, gamma: float, tails: int, most_added: int = 1) -> Motion:
+    """The motion of a checked curve at rate 0; of one that float32 does not serve, for no squares at all.
+
+    most_added: how many forces may be added up as whole numbers of 32 bits.
+    """
+    real: Any = np.float32 if tails == LATER_TAIL else np.float64
     served = serves(curve) and gamma <= LARGEST_STRENGTH[real]
     numbers = numbers_of(curve if served else Curve(1.0, 1.0))[:8]
     largest = largest_square(curve) if served else 0.0
@@ -71,14 +74,18 @@ def motion_of(curve: Curve, gamma: float, tails: int) -> Motion:
         largest = min(largest, LARGEST_SQUARE)
     bounds = np.float32(1 / largest if served else 1.0), np.float32(largest)
     push = 2 * curve.b * gamma if served else 0.0
-    forces = CLIP, np.finfo(real).max, SOFTENING, 1.0 + curve.c, -2 * curve.b, push, 0.0, 0.0
+    forces = CLIP, np.finfo(real).max, SOFTENING, 1.0 + curve.c, -2 * curve.b, push, units_of(most_added), 0.0
     return Motion(*curve, float(gamma), *numbers, *bounds, tails, *map(real, forces))
 
 
-def at_rates(motion: Motion, pull_rate: float, push_rate: float) -> Motion:
-    """The motion at these rates."""
-    real = type(motion.clip)
-    return motion._replace(pull_rate=real(pull_rate), push_rate=real(push_rate))
+def units_of(most_added: int) -> float:
+    """Into how many units a force of 1 is divided: the largest power of 2 for which no sum leaves 31 bits."""
+    return 2.0 ** (28 - (max(most_added, 1) - 1).bit_length())
+
+
+def at_rate(motion: Motion, rate: float) -> Motion:
+    """The motion at this rate."""
+    return motion._replace(rate=type(motion.clip)(rate))
 
 
 @jit

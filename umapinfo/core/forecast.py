@@ -7,10 +7,11 @@ R <= E <= 2 R, the data decide.
 
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import scipy.sparse
 
-from umapinfo.core.calendar import AT_A_TIME
+from umapinfo.core.calendar import AT_A_TIME, FEW, PART
 from umapinfo.core.graph import Graph
 from umapinfo.core.initial import LANCZOS_VECTORS
 from umapinfo.core.settings import Descent
@@ -94,21 +95,27 @@ def start_bytes(sizes: Sizes, how: str | Any, data: Any) -> float:
     return n_bytes + 8 * 3 * n * sizes.n_axes
 
 
-def calendar_bytes(sizes: Sizes) -> float:
-    """The calendar's entries and numbers of negative samples, int32 each: a place an entry more than are due."""
+def calendar_bytes(sizes: Sizes, n_blocks: int) -> float:
+    """The calendar's entries and numbers of negative samples, int32 each: a place an entry more than are due.
+
+    And a place more for each part, where it begins in each epoch, and how much it has to do.
+    """
+    n_parts = n_blocks + sizes.n_vertices / PART
     n_epochs = int(min(max(AT_A_TIME / max(sizes.n_due, 1.0), 1.0), MOST_EPOCHS))
-    return 8 * min(n_epochs * sizes.n_due + sizes.n_entries, n_epochs * sizes.n_entries)
+    places = 8 * min(n_epochs * sizes.n_due + sizes.n_entries, n_epochs * sizes.n_entries)
+    return places + 8 * (2 * n_epochs + 2) * n_parts
 
 
 def descent_bytes(sizes: Sizes, descent: Descent) -> tuple[float, float]:
-    """A descent at its start, where entries are dealt to blocks, and from epoch to epoch; the graph is given.
+    """A descent at its start, where the places of a calendar are counted, and from epoch to epoch; the graph is given.
 
-    Heads; of the schedule entries (and heads and tails in another order), and two periods; two due times.  The dealing
-    holds five more arrays of uint64.  A vertex has its place twice, three times in the blocked order, four counts, two
-    marks and its streams twice.
+    Heads; two periods and two due times; the counting holds three more arrays of 8 bytes.  A vertex has its place
+    twice, four counts, two marks and its streams twice; in the blocked order its place again, and for each thread its
+    place, reactions and a count.
     """
-    n, copied = sizes.n_vertices, 8 if descent.n_blocks_run > 1 else 0
+    n, n_teams = sizes.n_vertices, numba.get_num_threads() if sizes.n_entries > FEW else 1
+    reactions = 4 * sizes.n_axes + (8 * sizes.n_axes + 8) * n_teams if descent.order == "blocked" else 0
     streams = 48 if descent.streams == "umap" else 0
-    vertices = (12 * sizes.n_axes + 40 + streams) * n
-    entries = (4 + 4 + copied + 16 + 16) * sizes.n_entries + vertices
-    return entries + 40 * sizes.n_entries, entries + calendar_bytes(sizes)
+    vertices = (8 * sizes.n_axes + 40 + streams + reactions) * n
+    entries = (4 + 16 + 16) * sizes.n_entries + vertices
+    return entries + 24 * sizes.n_entries, entries + calendar_bytes(sizes, descent.n_blocks_for(n))

@@ -1,9 +1,9 @@
 """Vertices side by side: each lane goes through the list of one vertex, an update a step, all lanes together.
 
 An update waits for the one before it, which moved the same head: some hundred cycles, in which a processor has room
-for as many updates of other vertices, in vectors.  A repulsion sees the moves of its own lane; an attraction does where
-tails move (motion.tails), else it is taken from where its lane entered.  Both see the layout Y as it stands.  Who the
-lanes are is the matter of an order of updates (`sequential`, `blocked`).  Bits of a lane do not depend on the others.
+for as many updates of other vertices, in vectors.  An update sees the moves of its own lane, and of the layout Y as it
+stands.  Who the lanes are, and where tails move, is the matter of an order of updates (`sequential`, `blocked`).  Bits
+of a lane do not depend on the others.
 
 Distances and positions are float32, forces of the precision of their Motion: float64 as in umap-learn 0.5.12
 (layouts.py, but for its fastmath), or float32.  A self-draw or a coincident pair moves nothing.
@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from umapinfo.core.bits import NO_BITS, least_bits, most_bits
 from umapinfo.core.counts import Counts
-from umapinfo.core.forces import EVERY_TAIL, NO_TAIL, Motion, exact_factor, factor_of, push_damping
+from umapinfo.core.forces import EVERY_TAIL, LATER_TAIL, Motion, exact_factor, factor_of, push_damping
 from umapinfo.core.lists import Lists, tail_of
 from umapinfo.core.odds import ONE, ZERO
 from umapinfo.jit import jit
 
 NOBODY = np.int32(-1)  # the vertex of a lane that is empty, whose numbers are of no account and ordinary
 WIDTH = 16  # lanes are filled up to a multiple of the widest vector
-SQUARE, PLACE = 0, 1  # rows of the buffers; places of d axes, their differences, where they entered
-FACTOR, MOVE = 0, 1  # rows of the forces; how far each of d axes moved
+SQUARE, PLACE = 0, 1  # rows of the buffers; places of d axes, their differences
+FACTOR, FORCE = 0, 1  # rows of the forces; along each of d axes
 
 
 class Lanes(NamedTuple):
@@ -37,7 +37,7 @@ class Lanes(NamedTuple):
         Where a lane's list starts in Lists.flat, and its length.
     named : int32[WIDTH * m]
         The update of a lane in the step, as in Lists.flat.
-    buffers : float32[1 + 3 d, WIDTH * m]
+    buffers : float32[1 + 2 d, WIDTH * m]
     forces : float32 or float64[1 + d, WIDTH * m]
     """
 
@@ -55,8 +55,8 @@ def empty_lanes(n: int, n_axes: int, motion: Motion) -> Lanes:
     width = (n + WIDTH - 1) // WIDTH * WIDTH
     names = np.full(width, NOBODY), np.zeros(width, np.int32)
     places = np.zeros(width, np.int64), np.zeros(width, np.int64)
-    buffers, forces = np.ones((1 + 3 * n_axes, width), np.float32), np.full((1 + n_axes, width), motion.clip)
-    return Lanes(names[0], places[0], places[1], names[1], buffers, forces)
+    buffers, forces = np.ones((1 + 2 * n_axes, width), np.float32), np.full((1 + n_axes, width), motion.clip)
+    return Lanes(names[0], *places, names[1], buffers, forces)
 
 
 @jit
@@ -65,7 +65,7 @@ def enter(lanes: Lanes, lane: int, lists: Lists, r: int, v: int, Y: NDArray[np.f
     i, start = lists.vertices[r, v], lists.starts[r, v]
     lanes.vertex[lane], lanes.start[lane], lanes.length[lane] = i, start, lists.starts[r, v + 1] - start
     for axis in range(Y.shape[1]):
-        lanes.buffers[PLACE + axis, lane] = lanes.buffers[PLACE + 2 * Y.shape[1] + axis, lane] = Y[i, axis]
+        lanes.buffers[PLACE + axis, lane] = Y[i, axis]
 
 
 @jit
@@ -78,33 +78,37 @@ def walk(
     counts: Counts,
     delta: NDArray[np.float32],
     out: NDArray[np.float32],
+    reactions: NDArray[np.int32],
+    missed: NDArray[np.int64],
 ) -> None:
-    """Move the first n lanes through their lists; vertex i ends in out[i], the tails that move are in Y.
+    """Move the first n lanes through their lists; vertex i ends in out[i], tails that move now are in Y.
 
-    delta float32[n_updates, d] is filled with the differences before each update, float32[0, d] is left alone.
+    delta float32[n_updates, d] is filled with the differences before each update, float32[0, d] is left alone.  To
+    tails that move later the forces on their heads are added in reactions int32[n, d], in motion.units, and to `missed`
+    int64[n + 1], for the tail and for all, attractions that moved nothing.
     """
     vertex, start, length, named = lanes.vertex, lanes.start, lanes.length, lanes.named
     buffers, forces = lanes.buffers, lanes.forces
     pulls, pairs = np.empty(n, np.int64), np.zeros((len(vertex), 2), np.float32)
-    n_axes, t = Y.shape[1], 0
-    base = np.uintp(PLACE + 2 * n_axes if motion.tails == NO_TAIL else PLACE)  # where an attraction is taken from
+    n_axes, t, any_tail = Y.shape[1], 0, motion.tails == EVERY_TAIL
     while n > 0:
         wide = (n + WIDTH - 1) // WIDTH * WIDTH
         if n_axes == 2:
+            n_pulls = 0
             for lane in range(n):
                 listed = flat[np.uintp(start[lane] + t)]
                 named[lane], tail = listed, tail_of(listed)
                 pairs[lane, 0], pairs[lane, 1] = Y[tail, 0], Y[tail, 1]
+                pulls[n_pulls] = lane  # without a branch, which would often be foretold wrongly
+                n_pulls += listed < 0 or any_tail
             for lane in range(wide):  # all is read before any of it is chosen, else it would be read one by one
-                pull, own = named[lane] < 0, named[lane] == vertex[lane]  # own: a self-draw
-                x, x_base, x_tail = buffers[PLACE, lane], buffers[base, lane], pairs[lane, 0]
-                y, y_base, y_tail = buffers[PLACE + 1, lane], buffers[base + np.uintp(1), lane], pairs[lane, 1]
-                x, y = (x_base if pull else x) - x_tail, (y_base if pull else y) - y_tail
+                own = named[lane] == vertex[lane]  # a self-draw
+                x, y = buffers[PLACE, lane] - pairs[lane, 0], buffers[PLACE + 1, lane] - pairs[lane, 1]
                 x, y = ZERO if own else x, ZERO if own else y
                 buffers[PLACE + 2, lane], buffers[PLACE + 3, lane] = x, y
                 buffers[SQUARE, lane] = x * x + y * y
         else:
-            look(start, t, n, wide, flat, vertex, Y, base, named, buffers)
+            n_pulls = look(start, t, n, wide, flat, vertex, Y, any_tail, named, buffers, pulls)
         if len(delta):
             keep(start, t, n, n_axes, buffers, delta)
 
@@ -117,23 +121,23 @@ def walk(
         if motion.c > 0.0:
             dampen(named, wide, motion, buffers, forces)
         if low < least_bits(NO_BITS, motion.least) or high > least_bits(NO_BITS, motion.largest):
-            correct(vertex, named, n, n_axes, motion, counts, buffers, forces)
+            correct(vertex, named, n, n_axes, motion, counts, missed, buffers, forces)
 
         for axis in range(n_axes):
-            place, gap, move = np.uintp(PLACE + axis), np.uintp(PLACE + n_axes + axis), np.uintp(MOVE + axis)
+            place, gap, row = np.uintp(PLACE + axis), np.uintp(PLACE + n_axes + axis), np.uintp(FORCE + axis)
             for lane in range(wide):
                 force = min(max(forces[FACTOR, lane] * buffers[gap, lane], -motion.clip), motion.clip)
-                forces[move, lane] = force * (motion.pull_rate if named[lane] < 0 else motion.push_rate)
-                buffers[place, lane] += forces[move, lane]
-        if motion.tails != NO_TAIL:
-            n_pulls = 0
-            for lane in range(n):  # without a branch, which would often be foretold wrongly
-                pulls[n_pulls] = lane
-                n_pulls += named[lane] < 0 or motion.tails == EVERY_TAIL
-            for k in range(n_pulls):
-                pulled = np.uintp(pulls[k])
-                for axis in range(n_axes):
-                    Y[tail_of(named[pulled]), np.uintp(axis)] -= forces[MOVE + axis, pulled]
+                forces[row, lane] = force
+                buffers[place, lane] += force * motion.rate
+        for k in range(n_pulls):
+            pulled = np.uintp(pulls[k])
+            tail = tail_of(named[pulled])
+            for axis in range(n_axes):
+                force, place = forces[FORCE + axis, pulled], np.uintp(axis)
+                if motion.tails == LATER_TAIL:
+                    reactions[tail, place] += np.int32(force * motion.units)
+                else:
+                    Y[tail, place] -= force * motion.rate
         t += 1
         while n > 0 and length[n - 1] == t:
             n -= 1
@@ -152,25 +156,27 @@ def look(
     flat: NDArray[np.int32],
     vertex: NDArray[np.int32],
     Y: NDArray[np.float32],
-    base: np.uintp,
+    any_tail: bool,
     named: NDArray[np.int32],
     buffers: NDArray[np.float32],
-) -> None:
-    """Fill the updates of step t, their differences and squares, in any number of axes."""
-    n_axes = Y.shape[1]
+    pulls: NDArray[np.int64],
+) -> int:
+    """Fill the updates of step t, their differences and squares, in any number of axes; how many move their tails."""
+    n_axes, n_pulls = Y.shape[1], 0
     for lane in range(n):
-        named[lane] = flat[np.uintp(start[lane] + t)]
+        named[lane], pulls[n_pulls] = flat[np.uintp(start[lane] + t)], lane
+        n_pulls += named[lane] < 0 or any_tail
     for axis in range(n_axes):
         place, gap = np.uintp(PLACE + axis), np.uintp(PLACE + n_axes + axis)
         for lane in range(n):
             buffers[gap, lane] = Y[tail_of(named[lane]), np.uintp(axis)]
         for lane in range(wide):
-            here, based = buffers[place, lane], buffers[base + np.uintp(axis), lane]
-            difference = (based if named[lane] < 0 else here) - buffers[gap, lane]
+            difference = buffers[place, lane] - buffers[gap, lane]
             difference = ZERO if named[lane] == vertex[lane] else difference
             buffers[gap, lane] = difference
             square = difference * difference
             buffers[SQUARE, lane] = buffers[SQUARE, lane] + square if axis > 0 else square
+    return n_pulls
 
 
 @jit
@@ -210,6 +216,7 @@ def correct(
     n_axes: int,
     motion: Motion,
     counts: Counts,
+    missed: NDArray[np.int64],
     buffers: NDArray[np.float32],
     forces: NDArray[np.floating[Any]],
 ) -> None:
@@ -224,21 +231,19 @@ def correct(
         forces[FACTOR, lane] = 0.0
         for axis in range(n_axes):
             buffers[PLACE + n_axes + axis, lane] = 0
-        count_nothing(vertex[lane], tail_of(named[lane]), pull, motion.tails, counts)
+        count_nothing(vertex[lane], tail_of(named[lane]), pull, motion.tails, counts, missed)
 
 
 @jit
-def count_nothing(i: int, j: np.uintp, pull: bool, tails: int, counts: Counts) -> None:
-    """Take an update that moved nothing off the counts of what was realised.
-
-    Where tails do not move, a pull stands for that of the other end of its edge too, which does not move either.
-    """
+def count_nothing(i: int, j: np.uintp, pull: bool, tails: int, counts: Counts, missed: NDArray[np.int64]) -> None:
+    """Take an update that moved nothing off the counts of what was realised."""
     realised = counts.attractions_realised if pull else counts.repulsions_realised
     realised[i] -= 1
-    if (pull and tails != NO_TAIL) or tails == EVERY_TAIL:
+    if pull and tails == LATER_TAIL:
+        missed[j] += 1
+        missed[-1] += 1
+    elif pull or tails == EVERY_TAIL:
         realised[j] -= 1
-    elif pull:
-        realised[i] -= 1
 
 
 @jit

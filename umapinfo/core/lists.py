@@ -53,8 +53,8 @@ class Lists(NamedTuple):
     n_vertices : int32[n_parts]
         Vertices of the part that have something to do; only so many places of a row count.
     vertices : int32[n_parts, PART]
-    pulls : int32[n_parts, PART]
-        How many attractions a vertex's list has.
+    pulls : int32[n_parts, PART + 1]
+        How many attractions the lists of the vertices before have.
     starts : int64[n_parts, PART + 1]
     flat : int32
         ~tail of an attraction, or the vertex that a negative sample draws.
@@ -81,7 +81,7 @@ def empty_lists(book: Calendar, first: int, end: int, epoch: int) -> Lists:
     for r in range(n_parts):
         starts[r, 0] = size
         size += book.n_updates[first + r, epoch - book.epoch - 1] + SPARE
-    names = np.empty((n_parts, PART), np.int32), np.empty((n_parts, PART), np.int32)
+    names = np.empty((n_parts, PART), np.int32), np.zeros((n_parts, PART + 1), np.int32)
     return Lists(np.zeros(n_parts, np.int32), names[0], names[1], starts, np.empty(size, np.int32))
 
 
@@ -100,18 +100,16 @@ def fill_list(
     """Fill row r with a part's list in an epoch; streams int64[0, 3]: counter streams, else umap-learn's."""
     first, end = book.starts[part, epoch - book.epoch - 1], book.starts[part, epoch - book.epoch]
     vertices, starts, pulls = lists.vertices[r], lists.starts[r], lists.pulls[r]
-    at, here, since, v = starts[0], -1, first, np.uintp(0)
+    at, here, v = starts[0], -1, np.uintp(0)
     for place in range(first, end):
         head = plan.heads[np.uintp(book.entries[place])]
         if head != here:
-            pulls[v] = place - since  # of the vertex before, the first of which is not there
             v += np.uintp(here >= 0)
-            vertices[v], starts[v] = head, at
-            here, since = head, place
+            vertices[v], starts[v], pulls[v] = head, at, place - first
+            here = head
         at += 1 + book.drawn[place]
-    pulls[v] = end - since
-    lists.n_vertices[r] = v + np.uintp(end > first)
-    starts[lists.n_vertices[r]] = at
+    n_vertices = v + np.uintp(end > first)
+    lists.n_vertices[r], starts[n_vertices], pulls[n_vertices] = n_vertices, at, end - first
     flat = lists.flat[starts[0] : at + SPARE]
     if len(streams) == 0:
         fill_counter_draws(plan, book, first, end, epoch_key(seed, epoch), n, flat)
@@ -134,7 +132,7 @@ def fill_counter_draws(
     """
     words, w = np.empty((len(flat) + end - first) // 2 + PAIRS, np.uint64), np.uintp(0)
     for place in range(first, end):
-        counter, n_words = first_counter(key, plan.entries[book.entries[place]]), (book.drawn[place] + 1) >> 1
+        counter, n_words = first_counter(key, book.entries[place]), (book.drawn[place] + 1) >> 1
         for k in range(PAIRS):
             words[w + np.uintp(k)] = counter + np.uint64(k) * GOLDEN
         for k in range(PAIRS, n_words):
@@ -183,7 +181,7 @@ def write_updates(plan: Schedule, book: Calendar, part: int, epoch: int, flat: N
         for draw in range(-1, book.drawn[place]):
             updates[at]["head"] = plan.heads[entry]
             updates[at]["tail"] = tail_of(flat[at])
-            updates[at]["entry"] = plan.entries[entry]
+            updates[at]["entry"] = entry
             updates[at]["draw"] = draw
             at += 1
     return updates
@@ -216,7 +214,7 @@ def run_updates(
     Which vertices move in an epoch follows from schedule and streams alone: no layout is needed.
     """
     n, plan = graph.n_vertices, schedule(graph, descent)
-    due, bounds = due_times(plan, after), parts_of(plan, graph.n_vertices, descent)
+    due, bounds = due_times(plan, after), parts_of(plan, n, descent.n_blocks_for(n))
     book = new_calendar(plan, bounds, after)
     for epoch in range(after + 1, descent.epochs_for(n) + 1):
         if epoch > book.last:

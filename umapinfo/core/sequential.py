@@ -82,6 +82,7 @@ def apply_layers(
     delta: NDArray[np.float32],
 ) -> None:
     """Apply lists part by part, layer by layer."""
+    none, nobody = np.empty((0, Y.shape[1]), np.int32), np.empty(0, np.int64)
     for r in range(len(lists.n_vertices)):
         count_list(lists, r, motion.tails == EVERY_TAIL, counts)
         lanes, order = empty_lanes(lists.n_vertices[r], Y.shape[1], motion), longest_first(lists, r)
@@ -92,7 +93,7 @@ def apply_layers(
                 if layers[r, v] == layer:
                     enter(lanes, size, lists, r, v, Y)
                     size += 1
-            walk(lanes, size, lists.flat, Y, motion, counts, delta, Y)
+            walk(lanes, size, lists.flat, Y, motion, counts, delta, Y, none, nobody)
             n_left -= size
 
 

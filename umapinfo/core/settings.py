@@ -9,7 +9,7 @@ from umapinfo.core.graph import default_epochs
 
 ORDERS = ("sequential", "blocked")
 STREAMS = ("counter", "umap")
-N_BLOCKS = 2
+N_BLOCKS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,12 +27,13 @@ class Descent:
     repulsion_strength : float >= 0
         gamma, factor of every repulsion.
     order : "sequential" or "blocked"
-        "sequential": updates are applied one after another, as umap-learn's seeded descent does.  "blocked": an epoch
-        in a few blocks of edges, of each of which all vertices move in parallel (`umapinfo.core.blocked`); the same
-        bits for any number of threads.
-    n_blocks : int in [1, 1024]
-        Blocks of an epoch of the blocked order.  One: all of an epoch from where the vertices stand at its start; more:
-        closer to the sequential order, and slower.
+        "sequential": updates are applied one after another, as umap-learn's seeded descent does.  "blocked": the
+        vertices of a block move in parallel, seen by each other where they were before it (`umapinfo.core.blocked`);
+        the same bits for any number of threads.
+    n_blocks : int in [1, 2^31)
+        Blocks of the blocked order.  One: all vertices move at once; as many as vertices (or more): one after another,
+        nearly as in the sequential order.  Few: the layout differs from that order's; many: slow, as each block goes
+        through the whole layout, and an epoch is done before an interrupt is seen.
     streams : "counter" or "umap"
         Where negative samples come from (see umapinfo.core.streams).
     push_tail : bool
@@ -57,7 +58,7 @@ class Descent:
             ("learning_rate", float, 0.0, 1e30),  # moves are float32
             ("negative_sample_rate", float, 0.0, 1e5),
             ("repulsion_strength", float, 0.0, math.inf),
-            ("n_blocks", int, 1, 1024),
+            ("n_blocks", int, 1, 2**31 - 1),
             ("seed", int, 0, 2**32 - 1),
         ):
             value = getattr(self, name)
@@ -75,7 +76,7 @@ class Descent:
             raise TypeError(f"push_tail: expected True or False, got {self.push_tail!r}")
         if self.order == "blocked" and self.push_tail:
             raise ValueError(
-                "push_tail: expected False with order='blocked', which writes the head alone, got True; "
+                "push_tail: expected False with order='blocked', which pushes the head alone, got True; "
                 "take order='sequential'"
             )
         if self.order == "blocked" and self.streams == "umap":
@@ -88,10 +89,9 @@ class Descent:
         """T for a graph of that many vertices."""
         return default_epochs(n_vertices) if self.n_epochs is None else self.n_epochs
 
-    @property
-    def n_blocks_run(self) -> int:
-        """Blocks of an epoch: one in the sequential order."""
-        return self.n_blocks if self.order == "blocked" else 1
+    def n_blocks_for(self, n_vertices: int) -> int:
+        """Blocks of an epoch of that many vertices: one in the sequential order."""
+        return max(min(self.n_blocks, n_vertices), 1) if self.order == "blocked" else 1
 
     def alpha(self, number: int, n_epochs: int) -> float:
         """Learning rate of epoch `number` (1 ... T): full in epochs 1 and 2, then 1 - (number - 2) / T of it."""

@@ -34,11 +34,6 @@ def mix(z: np.uint64) -> np.uint64:
     return z ^ (z >> np.uint64(31))
 
 
-def mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """`mix` of each number of an array."""
-    return np.asarray(mix.py_func(words))  # type: ignore[attr-defined]
-
-
 @jit
 def epoch_key(seed: np.uint64, epoch: int) -> np.uint64:
     """The key of an epoch's draws (uint64)."""

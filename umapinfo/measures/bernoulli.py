@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from umapinfo.jit import jit
-from umapinfo.pairs.potentials import clipped_surprise, similarity
+from umapinfo.pairs.potentials import clipped_surprise, similarity, times
 from umapinfo.threads import in_parts
 
 Floats = NDArray[np.float64]
@@ -165,12 +165,6 @@ def parts(A: float, B: float) -> tuple[float, float, float]:
     """W = A + B, p = A / w and 1 - p = B / w; of weights 0, p = 0."""
     w = A + B
     return (w, A / w, B / w) if w > 0.0 else (w, 0.0, 1.0)
-
-
-@jit
-def times(weight: float, value: float) -> float:
-    """Product of a weight and a value, with 0 * inf = 0."""
-    return 0.0 if weight == 0.0 else weight * value
 
 
 @jit

@@ -1,8 +1,9 @@
-"""Sums over all pairs of points of a layout: `pair_sums` for every point, `sampled_sum` for a total with an interval.
+"""Sums over all pairs of points of a layout: for every point, a total with an interval, or totals of any function.
 
-Knows Curve and arrays, never Graph.
+`pair_sums`, `sampled_sum`, `distance_classes`.  Knows Curve and arrays, never Graph.
 """
 
+from umapinfo.pairs.classes import DistanceClasses, distance_classes
 from umapinfo.pairs.edges import edge_d2, edge_potentials, edge_theta
 from umapinfo.pairs.far import Plan
 from umapinfo.pairs.potentials import POTENTIALS
@@ -11,9 +12,11 @@ from umapinfo.pairs.sums import PairSums, pair_sums
 
 __all__ = [
     "POTENTIALS",
+    "DistanceClasses",
     "PairSums",
     "Plan",
     "SampledSum",
+    "distance_classes",
     "edge_d2",
     "edge_potentials",
     "edge_theta",

@@ -43,16 +43,16 @@ def edge_potentials(
     Y: ArrayLike, heads: NDArray[np.integer], tails: NDArray[np.integer], curve: Curve, potentials: Sequence[str]
 ) -> NDArray[np.float64]:
     """Potentials f_a(d_e) of `edge_d2`'s pairs, float64[p, m]; 0 where they are infinite, as in `pair_sums`."""
-    codes, d2 = checked_codes(potentials), edge_d2(Y, heads, tails)
+    codes, d2, checked = checked_codes(potentials), edge_d2(Y, heads, tails), checked_curve(curve)
     out = np.empty((len(codes), len(d2)))
-    fill_potentials(d2, codes, checked_curve(curve), out)
+    in_parts(lambda start, stop: fill_potentials(d2, codes, checked, start, stop, out), len(d2))
     return out
 
 
 @jit
-def fill_potentials(d2: np.ndarray, codes: np.ndarray, curve: Curve, out: np.ndarray) -> None:
-    """Fill out[a, e] with potential codes[a] of pair e."""
-    for e in range(d2.shape[0]):
+def fill_potentials(d2: np.ndarray, codes: np.ndarray, curve: Curve, start: int, stop: int, out: np.ndarray) -> None:
+    """Fill out[a, e] with potential codes[a] of pair e, start <= e < stop."""
+    for e in range(start, stop):
         theta = logit(d2[e], curve)
         for a in range(codes.shape[0]):
             out[a, e] = real_potential(codes[a], d2[e], theta, curve)

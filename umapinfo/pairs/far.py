@@ -90,6 +90,22 @@ class Plan:
         step, modes, steps = self.split.step, self.split.modes, self.split.radius / self.split.step
         return self.period / 2 - step * np.array([turn(m, self.moment, steps) for m in modes])
 
+    @property
+    def transform(self) -> dict[str, Any]:
+        """Settings of the nonuniform FFTs."""
+        return {
+            "eps": self.tolerance,
+            "modeord": 1,
+            "nthreads": 1,
+            "upsampfac": UPSAMPLING if self.tolerance > LEAST_UPSAMPLED else 2.0,
+            "spread_sort": 0,  # points come cell by cell
+        }
+
+    def angles(self, Y: Floats) -> list[Floats]:
+        """Coordinates of points in the box, float64[m] for each axis, with a period of 2 pi."""
+        along = zip(Y.T, self.split.centre, self.period, strict=True)
+        return [np.ascontiguousarray(2 * np.pi * (axis - centre) / period) for axis, centre, period in along]
+
     def inside(self, Y: Floats) -> NDArray[np.bool_]:
         """Which vertices lie in the box, bool[n]."""
         along = zip(Y.T, self.split.centre, self.lengths, strict=True)
@@ -192,16 +208,10 @@ def far_sums(Y: Floats, weights: Floats, plan: Plan, spectra: Floats, moment: in
     """The smooth part at every vertex of the box, the vertex itself counted: float64[n, p, r, d^moment]."""
     import finufft
 
-    d, modes, period = Y.shape[1], plan.split.modes, plan.period
-    x = [np.ascontiguousarray(2 * np.pi * (Y[:, axis] - plan.split.centre[axis]) / period[axis]) for axis in range(d)]
-    settings = {
-        "eps": plan.tolerance,
-        "modeord": 1,
-        "upsampfac": UPSAMPLING if plan.tolerance > LEAST_UPSAMPLED else 2.0,
-        "spread_sort": 0,  # they come cell by cell
-    }
+    d, modes = Y.shape[1], plan.split.modes
+    x = plan.angles(Y)
     columns = pairs_of_columns(weights)
-    to_modes = finufft.Plan(1, modes, len(columns), isign=-1, nthreads=1, **settings)
+    to_modes = finufft.Plan(1, modes, len(columns), isign=-1, **plan.transform)
     to_modes.setpts(*x)
     found = to_modes.execute(columns).reshape(len(columns), *modes)
     values = np.empty((len(Y), len(spectra), weights.shape[1], d**moment))
@@ -210,7 +220,7 @@ def far_sums(Y: Floats, weights: Floats, plan: Plan, spectra: Floats, moment: in
         a, component = at
         spectrum = unfolded(spectra[a, component], axis_powers(component, moment, d))
         for pair, modes_of_pair in enumerate(found):
-            to_points = finufft.Plan(2, modes, 1, isign=1, nthreads=1, **settings)
+            to_points = finufft.Plan(2, modes, 1, isign=1, **plan.transform)
             to_points.setpts(*x)
             at_points = to_points.execute(modes_of_pair * spectrum)
             values[:, a, 2 * pair, component] = at_points.real

@@ -41,6 +41,14 @@ def row_sums(
     return values, sizes, n_coincident
 
 
+def outer_rows(Y: Floats, n_rows: int) -> NDArray[np.int64]:
+    """Vertices to check: a third at random, a third of the outer twentieth, a third the outermost, which feel least."""
+    n, third, random = len(Y), n_rows // 3, np.random.default_rng(1)
+    outer = np.argsort(-np.abs(Y - np.median(Y, axis=0)).max(axis=1), kind="stable")
+    some = random.permutation(outer[: max(n // 20, 1)])[:third]
+    return np.unique(np.concatenate([random.choice(n, min(third, n), replace=False), some, outer[:third]]))
+
+
 @parallel_jit
 def fill_rows(
     Y: np.ndarray,

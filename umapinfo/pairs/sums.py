@@ -11,7 +11,7 @@ from umapinfo.pairs.choice import DIRECT
 from umapinfo.pairs.direct import fill_sums
 from umapinfo.pairs.far import Plan
 from umapinfo.pairs.fourier import Sums, fourier_sums
-from umapinfo.pairs.potentials import CLIPPED, POTENTIALS
+from umapinfo.pairs.potentials import CLIPPED, POTENTIALS, code_of
 from umapinfo.pairs.tiles import tile_sums, tiles_error
 from umapinfo.threads import in_parts
 
@@ -69,7 +69,7 @@ def pair_sums(
     Y : float[n, d], layout units
         Any float or integer dtype and any dimension; differences are taken in float64.
     potentials : str or sequence of p str
-        Names out of `umapinfo.pairs.potentials.POTENTIALS`, whose formulas stand there.
+        Names out of `umapinfo.pairs.potentials`, whose formulas stand there.
     weights : float[n, r] or float[n]
         Columns of weights of the other point; [n] counts as one column.
     curve : Curve
@@ -99,8 +99,7 @@ def pair_sums(
         Y not a finite numeric [n, d] array or too wide for float64, unknown potentials, weights that do
         not fit Y, a curve without a, b > 0, a moment, rtol or plan outside the above.
     """
-    if plan is not None and not isinstance(plan, Plan):
-        raise TypeError(f"plan: expected a Plan, got {type(plan).__name__}; give the plan of an earlier result")
+    check_plan(plan)
     if not isinstance(moment, int | np.integer) or moment not in (0, 1, 2):
         raise ValueError(f"moment: expected 0, 1 or 2, got {moment!r}")
     rtol = checked_rtol(rtol)
@@ -108,6 +107,12 @@ def pair_sums(
     sums = Sums(layout, checked_codes(potentials), checked_weights(weights, len(layout)), checked_curve(curve), moment)
     values, *found = _summed(sums, RTOL if rtol is None and plan is not None else rtol, plan)
     return PairSums(values.reshape(values.shape[:3] + (layout.shape[1],) * moment), *found)
+
+
+def check_plan(plan: Any) -> None:
+    """TypeError unless it is a Plan or None."""
+    if plan is not None and not isinstance(plan, Plan):
+        raise TypeError(f"plan: expected a Plan, got {type(plan).__name__}; give the plan of an earlier result")
 
 
 def checked_rtol(rtol: Any) -> float | None:
@@ -172,11 +177,9 @@ def checked_layout(Y: ArrayLike) -> NDArray[np.float64]:
 def checked_codes(potentials: str | Sequence[str]) -> NDArray[np.int64]:
     """The kernels' codes of one or several names of potentials."""
     names = [potentials] if isinstance(potentials, str) else list(potentials)
-    unknown = [name for name in names if name not in POTENTIALS]
-    if unknown or not names:
-        got = repr(unknown[0]) if unknown else "none"
-        raise ValueError(f"potentials: expected one or more of {', '.join(POTENTIALS)}, got {got}")
-    return np.array([POTENTIALS.index(name) for name in names], dtype=np.int64)
+    if not names:
+        raise ValueError(f"potentials: expected one or more of {', '.join(POTENTIALS)}, got none")
+    return np.array([code_of(name) for name in names], dtype=np.int64)
 
 
 def checked_weights(weights: ArrayLike, n_vertices: int) -> NDArray[np.float64]:

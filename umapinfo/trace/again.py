@@ -5,7 +5,8 @@ Both give the bits of the run, of the law (`umapinfo.core.LAW`) that it had.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,17 +62,24 @@ def resume(path: Any, *, observers: Sequence[Observer] = (), progress: bool = Tr
     MemoryError
         Before anything is run or written: the rest is forecast to take more memory than is free.
     """
-    folder = existing_trace(path)
-    attributes, columns = read_metadata(folder)
     checked_observers(observers)
-    _check_same(attributes["observers"], [observer.name for observer in observers])
-    with Store(folder, columns) as store:
-        store.lock()
-        trace = tree_of(folder, attributes, columns, check_chunks(folder, columns, verify=True))
-        if last_epoch(trace) < attributes["n_epochs"]:
+    with reopened(path) as (trace, store):
+        descent_of(trace)  # an error unless it is the trace of one
+        _check_same(trace.attrs["observers"], [observer.name for observer in observers])
+        if last_epoch(trace) < trace.attrs["n_epochs"]:
             check_law(trace)
             _go_on(trace, store, observers, progress)
-    return open_trace(folder)
+    return open_trace(path)
+
+
+@contextmanager
+def reopened(path: Any) -> Iterator[tuple[xr.DataTree, Store]]:
+    """A trace on disk as far as it is done, every chunk verified, and its store, locked."""
+    folder = existing_trace(path)
+    attributes, columns = read_metadata(folder)
+    with Store(folder, columns) as store:
+        store.lock()
+        yield tree_of(folder, attributes, columns, check_chunks(folder, columns, verify=True)), store
 
 
 def _check_same(wanted: Iterable[str], given: Iterable[str]) -> None:
@@ -87,23 +95,27 @@ def _check_same(wanted: Iterable[str], given: Iterable[str]) -> None:
 
 def _go_on(trace: xr.DataTree, store: Store, observers: Sequence[Observer], progress: bool) -> None:
     """The rest of a run, from the last checkpoint that is done."""
-    descent, curve, columns = descent_of(trace), curve_of(trace), store.columns
+    descent, curve = descent_of(trace), curve_of(trace)
     mu = prune(graph_of(trace), trace.attrs["n_epochs"])
     saved = trace["checkpoints"].to_dataset().isel(checkpoint=-1)
-    planned = ("epochs/epoch", "checkpoints/checkpoint_epoch", "updates/update_epoch")
-    plan = Plan(*(whole(store.folder, path, columns) for path in planned))
-    sizes = sizes_of(mu, saved.sizes["axis"])
-    stages = run_stages(sizes, descent, observers, plan)
+    plan = stored_plan(store)
+    stages = run_stages(sizes_of(mu, saved.sizes["axis"]), descent, observers, plan)
     check_memory(stages)
     arrays = {observer.name: observer.start(mu, curve, descent) for observer in observers}
     for name, started in arrays.items():
-        _restore(name, started, saved)
+        restore(name, started, saved)
     recorder = Recorder(observers, arrays, plan, descent)
-    _note_environment(trace, store.folder)  # before: the rest may be cut off, too
+    note_environment(trace, store.folder)  # before: the rest may be cut off, too
     descend(mu, curve, descent, _state(saved), recorder, store, Progress(progress), peak(stages))
 
 
-def _restore(name: str, started: Arrays, saved: xr.Dataset) -> None:
+def stored_plan(store: Store) -> Plan:
+    """The epochs at which a store's run keeps something."""
+    planned = ("epochs/epoch", "checkpoints/checkpoint_epoch", "updates/update_epoch")
+    return Plan(*(whole(store.folder, path, store.columns) for path in planned))
+
+
+def restore(name: str, started: Arrays, saved: xr.Dataset) -> None:
     """Set an observer's arrays, as `start` gave them, to those of a checkpoint; ValueError if they are others."""
     stored = {
         str(key).removeprefix(f"{name}_"): variable.values
@@ -129,7 +141,7 @@ def _state(saved: xr.Dataset) -> State:
     return State(Y.copy(), int(saved["checkpoint_epoch"]), streams.copy())
 
 
-def _note_environment(trace: xr.DataTree, folder: Path) -> None:
+def note_environment(trace: xr.DataTree, folder: Path) -> None:
     """Say in a trace's attributes what has changed since its start."""
     now = {name: value for name, value in environment().items() if value != trace.attrs.get(name)}
     if now:

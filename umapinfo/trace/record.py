@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +34,14 @@ from umapinfo.trace.tree import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
     import xarray as xr
+    from numpy.typing import NDArray
+
+    from umapinfo.trace.recording import Plan
+    from umapinfo.trace.table import Columns, Found
 
 
 def run(
@@ -113,23 +120,40 @@ def run(
     recorder = Recorder(recording.observers, arrays, plan, descent)
     found = list(recorder.found(start_epoch(state, descent.learning_rate), state))
 
-    columns, known = known_before(graph, kept(graph, n_epochs), labels, plan.checkpoints, plan.update_epochs)
-    lengths = {"epoch": len(plan.epochs), "checkpoint": len(plan.checkpoints)}
-    columns |= columns_found(found, lengths, mu.n_vertices, mu.n_entries)
-    columns |= update_columns(len(plan.update_epochs), state.Y.shape[1])
-    coordinates = epoch_columns(columns, len(plan.epochs))
-    columns |= coordinates
-    known |= dict.fromkeys(coordinates, plan.epochs)
-
-    table = Memory(columns) if target is None else Store.create(target, columns, attributes)
-    with nullcontext(table) if isinstance(table, Memory) else table:
-        for name, values in known.items():
-            table.write(name, values)
-        recorder.write(found, 0, table)
-        if isinstance(table, Store):
-            table.publish()
+    known = known_before(graph, kept(graph, n_epochs), labels, plan.checkpoints, plan.update_epochs)
+    updates = update_columns(len(plan.update_epochs), state.Y.shape[1])
+    with started(target, attributes, plan, known, found, updates) as table:
         descend(mu, curve, descent, state, recorder, table, Progress(progress), peak(stages))
     return table.tree(attributes) if isinstance(table, Memory) else open_trace(table.folder)
+
+
+@contextmanager
+def started(
+    target: Path | None,
+    attributes: Mapping[str, Any],
+    plan: Plan,
+    known: tuple[Columns, dict[str, NDArray[Any]]],
+    found: Sequence[Found],
+    more: Columns | None = None,
+) -> Iterator[Memory | Store]:
+    """A table with all that is known before the first epoch, and epoch 0 in it: on disk, at its place and locked.
+
+    known: of `known_before`.  found: all that is kept of epoch 0.  more: columns that are filled by other ways.
+    """
+    columns, arrays = known
+    lengths = {"epoch": len(plan.epochs), "checkpoint": len(plan.checkpoints)}
+    n_kept = int(arrays["graph/kept"].sum())
+    columns = columns | columns_found(found, lengths, attributes["n_vertices"], n_kept) | (more or {})
+    coordinates = epoch_columns(columns, len(plan.epochs))
+    columns |= coordinates
+    table = Memory(columns) if target is None else Store.create(target, columns, attributes)
+    with nullcontext(table) if isinstance(table, Memory) else table:
+        for name, values in (arrays | dict.fromkeys(coordinates, plan.epochs)).items():
+            table.write(name, values)
+        plan.write(found, 0, table)
+        if isinstance(table, Store):
+            table.publish()
+        yield table
 
 
 def descend(

@@ -80,6 +80,12 @@ class Plan(NamedTuple):
     checkpoints: NDArray[np.int64]
     update_epochs: NDArray[np.int32]
 
+    def write(self, found: Iterable[Found], number: int, table: Table) -> None:
+        """Write what was found at epoch `number` to its place."""
+        for part in found:
+            numbers = self.epochs if part.dim == "epoch" else self.checkpoints
+            put(table, int(np.searchsorted(numbers, number)), part, number)
+
     def needs_updates(self, observers: Iterable[Observer]) -> set[int]:
         """Epochs whose updates have to be listed."""
         recorded = set(self.epochs.tolist()) if any(o.needs_updates for o in observers) else set()
@@ -109,7 +115,7 @@ class Recorder:
         first, end = np.searchsorted(self.plan.update_epochs, [epoch.number, epoch.number + 1])
         if end > first:
             self._write_updates(epoch, int(first), table)
-        self.write(self.found(epoch, state), epoch.number, table)
+        self.plan.write(self.found(epoch, state), epoch.number, table)
 
     def found(self, epoch: Epoch, state: State) -> Iterator[Found]:
         """All that is to be kept of an epoch, `done` last."""
@@ -122,12 +128,6 @@ class Recorder:
             for observer in self.observers:
                 yield Found("epoch", observer.name, observer.values(self.arrays[observer.name], epoch))
             yield Found("epoch", RUN, {"Y": epoch.Y, "alpha": epoch.alpha, **self._totals(epoch), "done": True})
-
-    def write(self, found: Iterable[Found], number: int, table: Table) -> None:
-        """Write what was found at epoch `number`."""
-        for part in found:
-            numbers = self.plan.epochs if part.dim == "epoch" else self.plan.checkpoints
-            put(table, int(np.searchsorted(numbers, number)), part, number)
 
     def _write_updates(self, epoch: Epoch, first: int, table: Table) -> None:
         """Write an epoch's updates and differences."""

@@ -28,8 +28,16 @@ PACKAGES = ("umapinfo", "numpy", "scipy", "numba", "pynndescent", "xarray", "zar
 
 def run_attributes(graph: Graph, curve: Curve, descent: Descent, observers: Sequence[str]) -> dict[str, Any]:
     """What a trace says of its run: schema, law, settings (n_epochs resolved), observers, versions and machine."""
-    known = {} if graph.n_neighbors is None else {"n_neighbors": int(graph.n_neighbors)}
     settings = {field.name: getattr(descent, field.name) for field in fields(descent)}
+    settings["n_epochs"] = descent.epochs_for(graph.n_vertices)
+    return known_attributes(graph, curve, settings, observers)
+
+
+def known_attributes(
+    graph: Graph, curve: Curve, settings: Mapping[str, Any], observers: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What every trace says; among the settings is n_epochs."""
+    known = {} if graph.n_neighbors is None else {"n_neighbors": int(graph.n_neighbors)}
     return {
         "schema": SCHEMA,
         "law": LAW,
@@ -37,7 +45,6 @@ def run_attributes(graph: Graph, curve: Curve, descent: Descent, observers: Sequ
         **known,
         **{name: float(value) for name, value in curve._asdict().items()},
         **settings,
-        "n_epochs": descent.epochs_for(graph.n_vertices),
         "observers": list(observers),
         **environment(),
     }
@@ -94,7 +101,10 @@ def check_attributes(attributes: Mapping[str, Any]) -> None:
     if type(attributes.get("n_neighbors", 1)) is not int:
         raise ValueError(f"n_neighbors {attributes['n_neighbors']!r:.50}")
     checked_curve(Curve(*(attributes[name] for name in Curve._fields)))
-    _descent(attributes)
+    if "minimised" not in attributes:
+        _descent(attributes)
+    elif not all(isinstance(attributes[name], str) for name in ("minimised", "method")):
+        raise ValueError(f"minimised {attributes['minimised']!r:.50} by method {attributes['method']!r:.50}")
 
 
 def _descent(attributes: Mapping[Any, Any]) -> Descent:
@@ -167,6 +177,8 @@ def epoch_columns(columns: Columns, n_recorded: int) -> Columns:
 def graph_of(trace: xr.DataTree) -> Graph:
     """The graph p of a trace, with its rows if it has them; `prune(graph, trace.attrs["n_epochs"])` is mu.
 
+    Of a minimisation it is mu itself.
+
     Raises
     ------
     ValueError
@@ -207,5 +219,10 @@ def curve_of(trace: xr.DataTree) -> Curve:
 
 
 def descent_of(trace: xr.DataTree) -> Descent:
-    """The settings of a trace's run, n_epochs resolved."""
+    """The settings of a trace's run, n_epochs resolved; ValueError if the trace is that of a minimisation."""
+    if "minimised" in trace.attrs:
+        raise ValueError(
+            f"trace: expected that of a descent (run, embed), got a minimisation of the {trace.attrs['minimised']} "
+            "loss; resume_minimisation goes on with it, history shows its iterations"
+        )
     return _descent(trace.attrs)
