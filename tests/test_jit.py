@@ -1,6 +1,7 @@
 """The decorator: right results, no stale code from the cache, no cache where there is no place for one."""
 
 import errno
+import gc
 import os
 import shutil
 import subprocess
@@ -124,6 +125,18 @@ def test_jit__lets_kernels_call_kernels_of_a_numba_with_other_libraries(monkeypa
     monkeypatch.setattr(module, "KNOWN", False)
     inner = jit(shifted.py_func)
     assert jit(lambda x: inner(x, 1))(1.0) == 2.0
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_jit__leaves_the_search_for_cycles_as_it_was(on, monkeypatch):
+    was, seen = gc.isenabled(), []
+    monkeypatch.setattr(callees.Compiler, "compile_extra", lambda pipeline, function: seen.append(gc.isenabled()))
+    (gc.enable if on else gc.disable)()
+    try:
+        callees.KernelCompiler.compile_extra(object.__new__(callees.KernelCompiler), None)
+        assert (seen, gc.isenabled()) == ([False], on)
+    finally:
+        (gc.enable if was else gc.disable)()
 
 
 @pytest.fixture

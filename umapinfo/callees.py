@@ -3,16 +3,18 @@
 Numba would optimise and translate each kernel for itself and, linked, once more in every kernel above it.
 """
 
+import gc
 from typing import Any
 
-from numba.core import codegen, compiler
+from numba.core import base, codegen, compiler
 
-JITCodeLibrary: Any = codegen.JITCodeLibrary
+JITCodeLibrary: Any = getattr(codegen, "JITCodeLibrary", object)
 Compiler: Any = compiler.Compiler
 
 _REPLACED = ("_optimize_functions", "_optimize_final_module", "_finalize_final_module")
 _CALLED = ("_finalize_dynamic_globals", "_verify_declare_only_symbols")
-KNOWN = all(hasattr(JITCodeLibrary, name) for name in _REPLACED + _CALLED)  # of numba 0.68; else there are no callees
+_USED = (*((JITCodeLibrary, name) for name in _REPLACED + _CALLED), (base.BaseContext, "insert_user_function"))
+KNOWN = all(hasattr(*used) for used in (*_USED, (compiler.Flags, "no_compile")))  # of numba 0.68; else no callees
 
 
 class CalleeLibrary(JITCodeLibrary):  # type: ignore[misc]
@@ -30,7 +32,21 @@ class CalleeLibrary(JITCodeLibrary):  # type: ignore[misc]
         self._finalized = True
 
 
-class CalleeCompiler(Compiler):  # type: ignore[misc]
+class KernelCompiler(Compiler):  # type: ignore[misc]
+    """Numba's pipeline, without Python's search for cycles, to which the many objects of a compiler give much to do."""
+
+    def compile_extra(self, function: Any) -> Any:
+        """Compile a function for the types that the pipeline was made with; numba's lock is held."""
+        searches = gc.isenabled()
+        gc.disable()
+        try:
+            return super().compile_extra(function)
+        finally:
+            if searches:
+                gc.enable()
+
+
+class CalleeCompiler(KernelCompiler):
     """Numba's pipeline up to code that others link."""
 
     def compile_extra(self, function: Any) -> Any:

@@ -15,7 +15,12 @@
 A kernel that another one calls is compiled apart for it (`umapinfo.callees`): without a wrapper for Python, which takes
 as long as a short kernel itself, and without a file, as it is part of its caller's.  And a number written in a kernel
 has the type that one computed there has: for numba the 0 of ``f(x, 0)`` is a type of its own, and of any variable that
-is 0 before a loop, so that it would compile f, and all that f calls, once more.
+is 0 before a loop, so that it would compile f, and all that f calls, once more.  A branch on ``x is None`` is left out
+for the types to which it does not apply.
+
+Numba's functions of arrays are compiled as well, for each combination of types: np.zeros, np.ones or np.full take a
+quarter of a second, and ``x[i] = y`` with an array y takes six, for the error that would name both shapes.  In kernels
+of a first fit loops take their place.
 
 `parallel_jit` splits `numba.prange` loops over threads as well. A kernel must give the same bits for any
 number of threads: each block of the loop writes its own places, and sums run over fixed blocks in a fixed
@@ -32,7 +37,7 @@ from typing import Any, TypeVar
 import numba
 from numba.core import types
 
-from umapinfo.callees import KNOWN, CalleeCompiler
+from umapinfo.callees import KNOWN, CalleeCompiler, KernelCompiler
 
 unliteral: Any = types.unliteral
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
@@ -102,7 +107,7 @@ class KernelFiles:
 def _compiled(kernel: Kernel, *, parallel: bool) -> Kernel:
     """Numba's dispatcher of a kernel for Python; kernels that call it are given another one."""
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "parallel": parallel}
-    dispatcher = _dispatcher(kernel, options)
+    dispatcher = _dispatcher(kernel, options | {"pipeline_class": KernelCompiler})
 
     @cache
     def callee() -> Any:
