@@ -1,16 +1,20 @@
 """The decorator: right results, no stale code from the cache, no cache where there is no place for one."""
 
 import errno
+import gc
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numba
 import numpy as np
 import pytest
 from numba.core.caching import CacheImpl
+from numba.core.event import Listener, install_listener
 
+from umapinfo import callees
 from umapinfo import jit as module
 from umapinfo.jit import jit, parallel_jit, source_digest
 
@@ -78,13 +82,71 @@ def test_source_digest__changes_with_any_source_and_with_nothing_else(tmp_path):
     assert source_digest(tmp_path / "nowhere") is None
 
 
+@jit
+def shifted(x, by):
+    """A sum."""
+    return x + by
+
+
+def shifts(x):
+    """Calls a kernel with numbers of three kinds: written, computed, and 0 before a loop."""
+    y, by = shifted(x, 0), 0
+    for i in range(3):
+        y = shifted(shifted(y, by), i)
+        by += 2
+    return y
+
+
+class Compiled(Listener):
+    """Notes the types for which a kernel is compiled."""
+
+    def __init__(self, kernel):
+        self.kernel, self.types = kernel, []
+
+    def on_start(self, event):
+        """A compilation begins."""
+        if event.data["dispatcher"].py_func is self.kernel.py_func:
+            self.types.append(event.data["args"])
+
+    def on_end(self, event):
+        """A compilation ends."""
+
+
+def test_jit__compiles_a_kernel_once_for_all_numbers_that_kernels_give_it(monkeypatch):
+    monkeypatch.setattr(module.KernelFiles, "load", lambda files, key: None)
+    listener = Compiled(shifted)
+    with install_listener("numba:compile", listener):
+        assert jit(shifts)(1.0) == 10.0
+    assert listener.types == [(numba.float64, numba.int64)]
+    assert shifted(1.0, 2) == 3.0  # from Python, which the callee above has no wrapper for
+
+
+def test_jit__lets_kernels_call_kernels_of_a_numba_with_other_libraries(monkeypatch):
+    monkeypatch.setattr(module, "KNOWN", False)
+    inner = jit(shifted.py_func)
+    assert jit(lambda x: inner(x, 1))(1.0) == 2.0
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_jit__leaves_the_search_for_cycles_as_it_was(on, monkeypatch):
+    was, seen = gc.isenabled(), []
+    monkeypatch.setattr(callees.Compiler, "compile_extra", lambda pipeline, function: seen.append(gc.isenabled()))
+    (gc.enable if on else gc.disable)()
+    try:
+        callees.KernelCompiler.compile_extra(object.__new__(callees.KernelCompiler), None)
+        assert (seen, gc.isenabled()) == ([False], on)
+    finally:
+        (gc.enable if was else gc.disable)()
+
+
 @pytest.fixture
 def package(tmp_path):
     """A package with the decorator, a kernel `outer` in one file and the kernel `inner`, which it calls, in another."""
     folder = tmp_path / "package"
     folder.mkdir()
     (folder / "__init__.py").touch()
-    shutil.copy(module.__file__, folder / "jit.py")
+    shutil.copy(callees.__file__, folder)
+    (folder / "jit.py").write_text(Path(module.__file__).read_text().replace("umapinfo.", "package."))
     (folder / "outer.py").write_text(
         "from package.jit import jit\nfrom package.inner import inner\n\n\n@jit\ndef outer(x):\n    return inner(x)\n"
     )

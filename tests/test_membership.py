@@ -12,6 +12,7 @@ from scipy.optimize import brentq
 
 from umapinfo.core.membership import MEMBERSHIPS, fuzzy_graph, membership_at
 from umapinfo.core.neighbors import Neighbors, neighbors, neighbors_from_lists
+from umapinfo.threads import PART
 
 CASES = ["generic", "two_apart", "far", "hub", "duplicates", "heaps", "all_equal", "lattice", "near_ties"]
 CASES += ["tiny", "k2", "k3", "connected_2_5", "connected_half", "connected_5"]
@@ -437,7 +438,9 @@ def test_graph__is_the_twins(X, k):
 
 
 def test_graph__does_not_depend_on_the_number_of_threads():
-    lists = neighbors(np.random.default_rng(0).normal(size=(300, 3)), 10)
+    n = 2 * PART + 7
+    distances = np.sort(np.random.default_rng(0).random((n, 3)), axis=1)
+    lists = Neighbors((np.arange(n)[:, np.newaxis] + [1, 2, 3]) % n, distances)
     before, found = numba.get_num_threads(), []
     try:
         for n_threads in (1, before):

@@ -1,5 +1,6 @@
 """Nearest neighbours: against brute force, scipy's distances, all kinds of input, and PyNNDescent's approximation."""
 
+import inspect
 import warnings
 
 import numpy as np
@@ -185,6 +186,20 @@ def test_data_of_extreme_scale__have_the_neighbors_of_ordinary_data(metric, degr
 def test_distances_too_large_for_float32_sums__are_refused():
     with pytest.raises(ValueError, match=r"expected finite values up to 1e\+30, got .* in row 0; rescale the data"):
         neighbors(cloud() * 1e40, 9)
+
+
+def test_exact_lists__do_not_depend_on_how_threads_share_the_rows(monkeypatch):
+    found = neighbors(cloud(), 9)
+    monkeypatch.setattr(umapinfo.core.distances, "SEARCHED", 7 * 60)  # 7 rows a thread at a time
+    in_threads = neighbors(cloud(), 9)
+    np.testing.assert_array_equal(in_threads.indices, found.indices)
+    np.testing.assert_array_equal(in_threads.distances, found.distances)
+
+
+def test_metrics_that_scipy_computes__are_pynndescents_and_take_no_arguments():
+    known = metrics(sparse=False)
+    for name in umapinfo.core.distances.SCIPY_NAMES:
+        assert len(inspect.signature(known[name].py_func).parameters) == 2
 
 
 def test_known_metrics__are_pynndescents_for_numbers():

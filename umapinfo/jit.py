@@ -12,6 +12,16 @@
 - no ``fastmath``: it lets the compiler reorder sums and assume that inf and NaN do not occur. Bits would then
   depend on the machine's vector width, and +inf is a value here (the logit at distance 0).
 
+A kernel that another one calls is compiled apart for it (`umapinfo.callees`): without a wrapper for Python, which takes
+as long as a short kernel itself, and without a file, as it is part of its caller's.  And a number written in a kernel
+has the type that one computed there has: for numba the 0 of ``f(x, 0)`` is a type of its own, and of any variable that
+is 0 before a loop, so that it would compile f, and all that f calls, once more.  A branch on ``x is None`` is left out
+for the types to which it does not apply.
+
+Numba's functions of arrays are compiled as well, for each combination of types: np.zeros, np.ones or np.full take a
+quarter of a second, and ``x[i] = y`` with an array y takes six, for the error that would name both shapes.  In kernels
+of a first fit loops take their place.
+
 `parallel_jit` splits `numba.prange` loops over threads as well. A kernel must give the same bits for any
 number of threads: each block of the loop writes its own places, and sums run over fixed blocks in a fixed
 order.
@@ -20,11 +30,16 @@ order.
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core import types
 
+from umapinfo.callees import KNOWN, CalleeCompiler, KernelCompiler
+
+unliteral: Any = types.unliteral
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 
@@ -90,13 +105,32 @@ class KernelFiles:
 
 
 def _compiled(kernel: Kernel, *, parallel: bool) -> Kernel:
+    """Numba's dispatcher of a kernel for Python; kernels that call it are given another one."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "parallel": parallel}
+    dispatcher = _dispatcher(kernel, options | {"pipeline_class": KernelCompiler})
+
+    @cache
+    def callee() -> Any:
+        inner = options | {"no_cpython_wrapper": True, "pipeline_class": CalleeCompiler}
+        return numba.njit(**inner)(kernel)
+
+    def template(args: Any, kws: Any) -> Any:
+        plain = tuple(map(unliteral, args)), {name: unliteral(kind) for name, kind in kws.items()}
+        return callee().get_call_template(*plain)
+
+    if KNOWN and all(hasattr(dispatcher, name) for name in ("get_call_template", "get_overload")):
+        dispatcher.get_call_template = template
+        dispatcher.get_overload = lambda signature: callee().get_overload(signature)
+    return dispatcher
+
+
+def _dispatcher(kernel: Any, options: dict[str, Any]) -> Any:
     """Numba's dispatcher of a kernel: cached under the package's stamp where there is a place for it."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "parallel": parallel}
     with suppress(RuntimeError):  # neither the package's folder nor the user's cache can be written
         dispatcher: Any = numba.njit(cache=True, **options)(kernel)
-        cache: Any = getattr(dispatcher, "_cache", None)
-        if _SOURCES and all(hasattr(getattr(cache, "_cache_file", None), part) for part in _PARTS):
-            cache._cache_file = KernelFiles(cache._cache_file)
+        files = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+        if _SOURCES and all(hasattr(files, part) for part in _PARTS):
+            dispatcher._cache._cache_file = KernelFiles(files)
             return dispatcher
     # No place, no sources to tell changes by, or a numba with other private attributes: each process compiles anew.
     return numba.njit(**options)(kernel)

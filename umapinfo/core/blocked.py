@@ -16,7 +16,7 @@ in any order and by any thread, negative samples come from counters: bits depend
 vertex it is the sequential order, in float32, but for a negative sample of a vertex that was just pulled.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -82,14 +82,15 @@ def move_epoch(
 ) -> None:
     """Move Y by an epoch of the calendar, count it, and append its records and differences to `kept`, if not None."""
     blocks.moved[:] = Y
+    drawn_by = streams if len(streams) else None
     if kept is None:
         move = move_together if len(plan.heads) > FEW else move_alone
-        move(plan, book, blocks, epoch, seed, streams, motion, counts, Y)
+        move(plan, book, blocks, epoch, seed, drawn_by, motion, counts, Y)
     else:
         for b in range(len(blocks.parts) - 1):
             begin(blocks, 0, Y)
             for part in range(blocks.parts[b], blocks.parts[b + 1]):
-                lists = list_part(plan, book, part, epoch, seed, streams, len(Y))
+                lists = list_part(plan, book, part, epoch, seed, drawn_by, len(Y))
                 delta = np.empty((len(lists.flat), Y.shape[1]), np.float32)
                 move_part(lists, motion, counts, delta, blocks, 0)
                 kept.extend(records(plan, book, part, epoch, lists, delta))
@@ -106,7 +107,7 @@ def move_together(
     blocks: Blocks,
     epoch: int,
     seed: np.uint64,
-    streams: NDArray[np.int64],
+    streams: NDArray[np.int64] | None,
     motion: Motion,
     counts: Counts,
     Y: NDArray[np.float32],
@@ -127,7 +128,7 @@ def move_alone(
     blocks: Blocks,
     epoch: int,
     seed: np.uint64,
-    streams: NDArray[np.int64],
+    streams: NDArray[np.int64] | None,
     motion: Motion,
     counts: Counts,
     Y: NDArray[np.float32],
@@ -148,7 +149,7 @@ def move_team(
     n_teams: int,
     epoch: int,
     seed: np.uint64,
-    streams: NDArray[np.int64],
+    streams: NDArray[np.int64] | None,
     motion: Motion,
     counts: Counts,
     Y: NDArray[np.float32],
@@ -158,7 +159,7 @@ def move_team(
     begin(blocks, team, Y)
     for part in range(first + team * n_parts // n_teams, first + (team + 1) * n_parts // n_teams):
         lists = list_part(plan, book, part, epoch, seed, streams, len(Y))
-        move_part(lists, motion, counts, np.empty((0, Y.shape[1]), np.float32), blocks, team)
+        move_part(lists, motion, counts, None, blocks, team)
 
 
 @jit
@@ -166,14 +167,14 @@ def move_part(
     lists: Lists,
     motion: Motion,
     counts: Counts,
-    delta: NDArray[np.float32],
+    delta: NDArray[np.float32] | None,
     blocks: Blocks,
     team: int,
 ) -> None:
     """Move the vertices of a part's list to blocks.moved, and add up the reactions."""
     count_list(lists, 0, False, counts)
-    n, order = lists.n_vertices[0], longest_first(lists, 0)
-    Y, lanes = blocks.before[team], empty_lanes(n, blocks.moved.shape[1], motion)
+    n: Any = np.int64(lists.n_vertices[0])  # of one width, so that nothing is compiled for two
+    order, Y, lanes = longest_first(lists, 0), blocks.before[team], empty_lanes(n, blocks.moved.shape[1], motion)
     for lane in range(n):
         enter(lanes, lane, lists, 0, order[lane], Y)
     walk(lanes, n, lists.flat, Y, motion, counts, delta, blocks.moved, blocks.reactions[team], blocks.missed[team])
@@ -182,15 +183,19 @@ def move_part(
 @jit
 def begin(blocks: Blocks, team: int, Y: NDArray[np.float32]) -> None:
     """Have a team see the layout before a block, without reactions."""
-    blocks.before[team] = Y
-    blocks.reactions[team] = 0
+    for i in range(len(Y)):
+        for axis in range(Y.shape[1]):
+            blocks.before[team, i, axis] = Y[i, axis]
+            blocks.reactions[team, i, axis] = 0
 
 
 @jit
 def react(blocks: Blocks, n_teams: int, first: int, end: int, motion: Motion, Y: NDArray[np.float32]) -> None:
     """Put the vertices `first` to `end` where they have moved to, and their reactions move them."""
     places, moved, scale = Y[first:end].reshape(-1), blocks.moved[first:end].reshape(-1), motion.rate / motion.units
-    total = np.zeros(len(places), np.int32)
+    total = np.empty(len(places), np.int32)
+    for k in range(len(total)):
+        total[k] = 0
     for team in range(n_teams):
         part = blocks.reactions[team, first:end].reshape(-1)
         for k in range(len(total)):

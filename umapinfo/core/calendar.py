@@ -102,7 +102,8 @@ def parts_of(plan: Schedule, n: int, n_blocks: int) -> NDArray[np.int64]:
 def due_times(plan: Schedule, epoch: int) -> Due:
     """Due times after `epoch` epochs, rebuilt by the additions that a run makes."""
     due = Due(plan.per_sample.copy(), plan.per_negative.copy())
-    advance_due(plan, due, epoch)
+    if epoch > 0:  # a run from its start needs no kernel for it
+        advance_due(plan, due, epoch)
     return due
 
 

@@ -53,9 +53,14 @@ class Lanes(NamedTuple):
 def empty_lanes(n: int, n_axes: int, motion: Motion) -> Lanes:
     """Lanes for up to n vertices, none there, with forces of the motion's precision."""
     width = (n + WIDTH - 1) // WIDTH * WIDTH
-    names = np.full(width, NOBODY), np.zeros(width, np.int32)
-    places = np.zeros(width, np.int64), np.zeros(width, np.int64)
-    buffers, forces = np.ones((1 + 2 * n_axes, width), np.float32), np.full((1 + n_axes, width), motion.clip)
+    names = np.empty(width, np.int32), np.empty(width, np.int32)
+    places = np.empty(width, np.int64), np.empty(width, np.int64)
+    buffers, forces = np.empty((1 + 2 * n_axes, width), np.float32), np.full((1 + n_axes, width), motion.clip)
+    for lane in range(width):
+        names[0][lane], names[1][lane], places[0][lane], places[1][lane] = NOBODY, 0, 0, 0
+    for row in range(1 + 2 * n_axes):
+        for lane in range(width):
+            buffers[row, lane] = ONE
     return Lanes(names[0], *places, names[1], buffers, forces)
 
 
@@ -76,20 +81,22 @@ def walk(
     Y: NDArray[np.float32],
     motion: Motion,
     counts: Counts,
-    delta: NDArray[np.float32],
+    delta: NDArray[np.float32] | None,
     out: NDArray[np.float32],
     reactions: NDArray[np.int32],
     missed: NDArray[np.int64],
 ) -> None:
     """Move the first n lanes through their lists; vertex i ends in out[i], tails that move now are in Y.
 
-    delta float32[n_updates, d] is filled with the differences before each update, float32[0, d] is left alone.  To
-    tails that move later the forces on their heads are added in reactions int32[n, d], in motion.units, and to `missed`
-    int64[n + 1], for the tail and for all, attractions that moved nothing.
+    delta float32[n_updates, d], unless None, is filled with the differences before each update.  To tails that move
+    later the forces on their heads are added in reactions int32[n, d], in motion.units, and to `missed` int64[n + 1],
+    for the tail and for all, attractions that moved nothing.
     """
     vertex, start, length, named = lanes.vertex, lanes.start, lanes.length, lanes.named
     buffers, forces = lanes.buffers, lanes.forces
-    pulls, pairs = np.empty(n, np.int64), np.zeros((len(vertex), 2), np.float32)
+    pulls, pairs = np.empty(n, np.int64), np.empty((len(vertex), 2), np.float32)
+    for lane in range(n, len(vertex)):
+        pairs[lane, 0] = pairs[lane, 1] = ZERO
     n_axes, t, any_tail = Y.shape[1], 0, motion.tails == EVERY_TAIL
     while n > 0:
         wide = (n + WIDTH - 1) // WIDTH * WIDTH
@@ -109,7 +116,7 @@ def walk(
                 buffers[SQUARE, lane] = x * x + y * y
         else:
             n_pulls = look(start, t, n, wide, flat, vertex, Y, any_tail, named, buffers, pulls)
-        if len(delta):
+        if delta is not None:
             keep(start, t, n, n_axes, buffers, delta)
 
         low, high = least_bits(NO_BITS, ONE), least_bits(NO_BITS, ONE)
@@ -249,13 +256,15 @@ def count_nothing(i: int, j: np.uintp, pull: bool, tails: int, counts: Counts, m
 @jit
 def longest_first(lists: Lists, r: int) -> NDArray[np.int64]:
     """The vertices of row r of lists, as their places in the row, by the length of their lists."""
-    n, longest = lists.n_vertices[r], 0
+    n, longest = np.int64(lists.n_vertices[r]), 0
     lengths, order = np.empty(n, np.int64), np.empty(n, np.int64)
     for v in range(n):
         lengths[v] = lists.starts[r, v + 1] - lists.starts[r, v]
     for v in range(n):
         longest = max(longest, lengths[v])
-    first = np.zeros(longest + 2, np.int64)  # of those of a length the first place, counted from the longest
+    first = np.empty(longest + 2, np.int64)  # of those of a length the first place, counted from the longest
+    for shorter in range(longest + 2):
+        first[shorter] = 0
     for v in range(n):
         first[np.uintp(longest + 1 - lengths[v])] += 1
     for shorter in range(1, longest + 2):

@@ -81,8 +81,8 @@ def empty_lists(book: Calendar, first: int, end: int, epoch: int) -> Lists:
     for r in range(n_parts):
         starts[r, 0] = size
         size += book.n_updates[first + r, epoch - book.epoch - 1] + SPARE
-    names = np.empty((n_parts, PART), np.int32), np.zeros((n_parts, PART + 1), np.int32)
-    return Lists(np.zeros(n_parts, np.int32), names[0], names[1], starts, np.empty(size, np.int32))
+    names = np.empty((n_parts, PART), np.int32), np.empty((n_parts, PART + 1), np.int32)
+    return Lists(np.empty(n_parts, np.int32), names[0], names[1], starts, np.empty(size, np.int32))
 
 
 @jit
@@ -92,12 +92,15 @@ def fill_list(
     part: int,
     epoch: int,
     seed: np.uint64,
-    streams: NDArray[np.int64],
+    streams: NDArray[np.int64] | None,
     n: int,
     r: int,
     lists: Lists,
 ) -> None:
-    """Fill row r with a part's list in an epoch; streams int64[0, 3]: counter streams, else umap-learn's."""
+    """Fill row r with a part's list in an epoch; streams None or int64[0, 3]: counter streams, else umap-learn's.
+
+    With None, what umap-learn's streams take is not compiled.
+    """
     first, end = book.starts[part, epoch - book.epoch - 1], book.starts[part, epoch - book.epoch]
     vertices, starts, pulls = lists.vertices[r], lists.starts[r], lists.pulls[r]
     at, here, v = starts[0], -1, np.uintp(0)
@@ -111,7 +114,7 @@ def fill_list(
     n_vertices = v + np.uintp(end > first)
     lists.n_vertices[r], starts[n_vertices], pulls[n_vertices] = n_vertices, at, end - first
     flat = lists.flat[starts[0] : at + SPARE]
-    if len(streams) == 0:
+    if streams is None or len(streams) == 0:
         fill_counter_draws(plan, book, first, end, epoch_key(seed, epoch), n, flat)
     else:
         fill_tausworthe_draws(plan, book, first, end, streams, n, flat)
@@ -189,7 +192,7 @@ def write_updates(plan: Schedule, book: Calendar, part: int, epoch: int, flat: N
 
 @jit
 def list_part(
-    plan: Schedule, book: Calendar, part: int, epoch: int, seed: np.uint64, streams: NDArray[np.int64], n: int
+    plan: Schedule, book: Calendar, part: int, epoch: int, seed: np.uint64, streams: NDArray[np.int64] | None, n: int
 ) -> Lists:
     """The list of one part in an epoch of a calendar, as row 0."""
     lists = empty_lists(book, part, part + 1, epoch)
@@ -221,7 +224,7 @@ def run_updates(
             book = turned(book, plan, due, bounds)
         listed = [np.zeros(0, UPDATE)]
         for part in range(len(book.starts)):
-            lists = list_part(plan, book, part, epoch, np.uint64(descent.seed), streams, n)
+            lists = list_part(plan, book, part, epoch, np.uint64(descent.seed), streams if len(streams) else None, n)
             listed += [updates for updates, _ in records(plan, book, part, epoch, lists, np.empty(0, np.float32))]
         yield np.concatenate(listed)
 

@@ -34,18 +34,18 @@ def move_epoch(
     kept: list[Kept] | None,
 ) -> None:
     """Move Y by an epoch of the calendar, count it, and append its records and differences to `kept`, if not None."""
-    n, n_parts = len(Y), len(book.starts)
+    n, n_parts, drawn_by = len(Y), len(book.starts), streams if len(streams) else None
     every_tail, marks, mark = motion.tails == EVERY_TAIL, np.zeros((2, n), np.int32), np.zeros(1, np.int32)
 
     def listed(first: int) -> tuple[int, Lists, NDArray[np.int32]]:
         end = min(first + AT_A_TIME, n_parts)
-        return first, *list_layers(plan, book, first, end, epoch, seed, streams, n, every_tail, marks, mark)
+        return first, *list_layers(plan, book, first, end, epoch, seed, drawn_by, n, every_tail, marks, mark)
 
     ahead = one_ahead if len(plan.heads) > FEW else map
     for first, lists, layers in ahead(listed, range(0, n_parts, AT_A_TIME)):
-        delta = np.empty((0 if kept is None else len(lists.flat), Y.shape[1]), np.float32)
+        delta = None if kept is None else np.empty((len(lists.flat), Y.shape[1]), np.float32)
         apply_layers(lists, layers, Y, motion, counts, delta)
-        if kept is not None:
+        if kept is not None and delta is not None:
             kept.extend(records(plan, book, first, epoch, lists, delta))
 
 
@@ -57,7 +57,7 @@ def list_layers(
     end: int,
     epoch: int,
     seed: np.uint64,
-    streams: NDArray[np.int64],
+    streams: NDArray[np.int64] | None,
     n: int,
     every_tail: bool,
     marks: NDArray[np.int32],
@@ -79,7 +79,7 @@ def apply_layers(
     Y: NDArray[np.float32],
     motion: Motion,
     counts: Counts,
-    delta: NDArray[np.float32],
+    delta: NDArray[np.float32] | None,
 ) -> None:
     """Apply lists part by part, layer by layer."""
     none, nobody = np.empty((0, Y.shape[1]), np.int32), np.empty(0, np.int64)

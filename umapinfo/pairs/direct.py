@@ -5,33 +5,34 @@ not depend on the number of threads.  Time n^2; memory n p r d^moment (the resul
 """
 
 import numpy as np
-from numba import prange
 
 from umapinfo.core.curve import Curve, logit
-from umapinfo.jit import jit, parallel_jit
+from umapinfo.jit import jit
 from umapinfo.pairs.potentials import real_potential, squared_distance
 
 BLOCK = 256  # points: the buffers of a row stay in the first-level cache
 
 
-@parallel_jit
+@jit
 def fill_sums(
     Y: np.ndarray,
     codes: np.ndarray,
     weights: np.ndarray,
     curve: Curve,
     moment: int,
+    first: int,
+    stop: int,
     values: np.ndarray,
     n_coincident: np.ndarray,
 ) -> None:
-    """Fill the sums of `pair_sums` and count the points at distance 0 of each point.
+    """Fill the sums of `pair_sums` of the points first <= i < stop, and count the points at distance 0 of each.
 
     values[i, a, r, :] = sum_{j != i} weights[j, r] f_a(d_ij) Delta_ij^(moment), flat.  Y float64[n, d],
     codes int64[p], weights float64[n, r].  values float64[n, p, r, d^moment] and n_coincident int64[n] come
     as zeros.
     """
     n = Y.shape[0]
-    for i in prange(n):
+    for i in range(first, stop):
         s, f, factor = np.empty(BLOCK), np.empty((codes.shape[0], BLOCK)), np.empty(BLOCK)
         for start in range(0, n, BLOCK):
             size = min(BLOCK, n - start)
