@@ -88,15 +88,6 @@ def shifted(x, by):
     return x + by
 
 
-def shifts(x):
-    """Calls a kernel with numbers of three kinds: written, computed, and 0 before a loop."""
-    y, by = shifted(x, 0), 0
-    for i in range(3):
-        y = shifted(shifted(y, by), i)
-        by += 2
-    return y
-
-
 class Compiled(Listener):
     """Notes the types for which a kernel is compiled."""
 
@@ -114,7 +105,16 @@ class Compiled(Listener):
 
 def test_jit__compiles_a_kernel_once_for_all_numbers_that_kernels_give_it(monkeypatch):
     monkeypatch.setattr(module.KernelFiles, "load", lambda files, key: None)
-    listener = Compiled(shifted)
+    listener, inner = Compiled(shifted), jit(shifted.py_func)  # one that nothing has been compiled of yet
+
+    def shifts(x):
+        """Calls a kernel with numbers of three kinds: written, computed, and 0 before a loop."""
+        y, by = inner(x, 0), 0
+        for i in range(3):
+            y = inner(inner(y, by), i)
+            by += 2
+        return y
+
     with install_listener("numba:compile", listener):
         assert jit(shifts)(1.0) == 10.0
     assert listener.types == [(numba.float64, numba.int64)]

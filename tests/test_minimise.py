@@ -318,6 +318,14 @@ def test_a_run_by_plans__resumes_to_the_same_bits(digits, tmp_path, monkeypatch)
     assert int(trace["epochs"]["n_plans"][-1]) >= 4
 
 
+def test_a_run_of_other_iterations__is_not_gone_on_with(digits, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("umapinfo.minimise.MINIMISER_LAW", 1)
+        path = cut(tmp_path / "a", 20, digits)
+    with pytest.raises(ValueError, match="got 1, whose iterations were others; minimise again"):
+        resume_minimisation(path, **QUIET)
+
+
 def test_a_run_that_was_killed__leaves_a_trace_that_opens_and_resumes(tmp_path):
     code = """
 import json, os, signal, sys

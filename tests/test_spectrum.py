@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.sparse.linalg import aslinearoperator
+from scipy.sparse.linalg import ArpackNoConvergence, aslinearoperator
 
 from umapinfo.core.curve import fit_curve
 from umapinfo.core.graph import graph_from_csr
@@ -197,6 +197,17 @@ def test_eigenvalues__report_their_products_and_the_end(metric):
         measure(metric, 2, report=lambda *given, said=said: said.append(given))
         assert all(stage == "eigenvalues" and done <= total for stage, done, total in said)
         assert said[-1][1] == said[-1][2]
+
+
+@pytest.mark.usefixtures("iterated")
+@pytest.mark.parametrize("k", [1, 6, 15])
+def test_the_largest_eigenvalues__take_no_more_products_than_allowed(metric, k):
+    least, said = 2 * max(2 * k + 1, 20), []
+    with pytest.raises(ValueError, match=f"expected at least {least} for {k} eigenvalues, got {least - 1}"):
+        largest_eigenvalues(metric, k, max_products=least - 1)
+    with pytest.raises(ArpackNoConvergence):
+        largest_eigenvalues(metric, k, tolerance=1e-15, max_products=least, report=lambda *given: said.append(given))
+    assert max(done for _, done, _ in said) <= least
 
 
 def test_eigenvalues__refuse_more_than_there_are(metric):

@@ -6,6 +6,7 @@ Numba would optimise and translate each kernel for itself and, linked, once more
 import gc
 from typing import Any
 
+import numba
 from numba.core import base, codegen, compiler
 
 JITCodeLibrary: Any = getattr(codegen, "JITCodeLibrary", object)
@@ -14,7 +15,10 @@ Compiler: Any = compiler.Compiler
 _REPLACED = ("_optimize_functions", "_optimize_final_module", "_finalize_final_module")
 _CALLED = ("_finalize_dynamic_globals", "_verify_declare_only_symbols")
 _USED = (*((JITCodeLibrary, name) for name in _REPLACED + _CALLED), (base.BaseContext, "insert_user_function"))
-KNOWN = all(hasattr(*used) for used in (*_USED, (compiler.Flags, "no_compile")))  # of numba 0.68; else no callees
+# Of another numba, whose private parts may mean something else, each kernel is compiled for itself.
+KNOWN = numba.__version__.startswith("0.68.") and all(
+    hasattr(*used) for used in (*_USED, (compiler.Flags, "no_compile"))
+)
 
 
 class CalleeLibrary(JITCodeLibrary):  # type: ignore[misc]

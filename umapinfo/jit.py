@@ -20,7 +20,7 @@ for the types to which it does not apply.
 
 Numba's functions of arrays are compiled as well, for each combination of types: np.zeros, np.ones or np.full take a
 quarter of a second, and ``x[i] = y`` with an array y takes six, for the error that would name both shapes.  In kernels
-of a first fit loops take their place.
+of a first fit loops take most of their places.
 
 `parallel_jit` splits `numba.prange` loops over threads as well. A kernel must give the same bits for any
 number of threads: each block of the loop writes its own places, and sums run over fixed blocks in a fixed

@@ -20,6 +20,7 @@ from umapinfo.measures.bernoulli import Floats
 from umapinfo.measures.spectrum import EXACT_UP_TO, Report, dense
 from umapinfo.pairs.sums import checked_layout
 
+PRODUCTS = 30  # by default, for each vector that ARPACK keeps
 FLAT = 1e-10  # of a layout's largest extent: less is none
 
 
@@ -68,7 +69,7 @@ def largest_eigenvalues(
     k: int = 6,
     *,
     tolerance: float = 1e-6,
-    max_products: int = 400,
+    max_products: int | None = None,
     seed: int = 0,
     report: Report | None = None,
 ) -> Eigenpairs:
@@ -82,8 +83,9 @@ def largest_eigenvalues(
         In [1, N].
     tolerance : float
         Of the eigenvalues, relative.
-    max_products : int
-        About the most, which `report` takes for their total; most often far fewer do.
+    max_products : int, optional
+        The most, and what `report` takes for their total, though far fewer do most often.  At least twice as many as
+        ARPACK keeps vectors, the larger of 20 and 2 k + 1; None: 30 times as many.
     seed : int
         Of the start.
     report : callable(stage, done, total), optional
@@ -95,17 +97,20 @@ def largest_eigenvalues(
     Raises
     ------
     ValueError
-        If k is not in [1, N].
+        If k is not in [1, N], or max_products too few.
     scipy.sparse.linalg.ArpackNoConvergence
-        If they have not converged by then.
+        If they have not converged by then: allow more products, or a larger tolerance.
     """
     order = _checked_number(operator, k)
     if order <= EXACT_UP_TO:
         return _pairs(operator, *_of_matrix(dense(operator), slice(order - k, order)))
     start = np.random.default_rng(seed).normal(size=order)
-    counted, kept = _Counted(operator, report, max_products), min(max(2 * k + 1, 20), order)  # ARPACK's vectors
-    restarts = max(1, (max_products - kept) // max(kept - k, 1))
-    values, vectors = eigsh(counted.operator, k, which="LA", v0=start, tol=tolerance, ncv=kept, maxiter=restarts)
+    kept = min(max(2 * k + 1, 20), order)  # vectors of ARPACK: as many products, and up to kept - k in each iteration
+    most = PRODUCTS * kept if max_products is None else max_products
+    if most < 2 * kept:
+        raise ValueError(f"max_products: expected at least {2 * kept} for {k} eigenvalues, got {max_products!r}")
+    counted, n_restarts = _Counted(operator, report, most), (most - kept) // max(kept - k, 1)
+    values, vectors = eigsh(counted.operator, k, which="LA", v0=start, tol=tolerance, ncv=kept, maxiter=n_restarts)
     counted.finish()
     return _pairs(operator, values, vectors)
 

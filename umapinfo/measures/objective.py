@@ -54,7 +54,8 @@ class ValueAndGradient(NamedTuple):
 class Loss:
     """A loss of layouts, sum over pairs of A softplus(-theta) + B softplus(theta).
 
-    Another sum over pairs is a subclass with its own `energy`, `beyond` and `n_infinite`.
+    Another sum over pairs is a subclass with its own `energy`, `beyond` and `n_infinite`; how stiff it is, minimisers
+    take from the weights.
 
     Attributes
     ----------
@@ -135,7 +136,7 @@ class Loss:
         return np.maximum(stiffness, LEAST * largest if largest > 0 else 1.0)[:, np.newaxis]
 
     def stiffness(self, Y: Floats, curve: Curve) -> Floats:
-        """A f'(d)/d of the attraction f at each edge, float64[m] >= 0, nats / layout unit^2; 0 at distance 0."""
+        """A f'(d)/d of the attraction f at each edge, float64[m] >= 0, nats / layout unit^2; 0 where infinite."""
         weights = self.weights
         slope = edge_potentials(Y, weights.heads, weights.tails, curve, ("attraction_slope",))[0]
         return np.asarray(weights.A * slope)

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["history", "minimise", "minimiser_layout", "resume_minimisation", "unfolded"]
 
 N_RECORDED, N_CHECKPOINTS = 21, 6  # by default
+MINIMISER_LAW = 2  # raised where iterations get other bits
 
 
 def minimise(
@@ -116,7 +117,13 @@ def minimise(
     plan = checked_plan(recording, settings.n_steps)
     if labels is not None:
         check_labels(labels, loss.graph.n_vertices)
-    told = {"minimised": loss.name, **asdict(settings), "rtol": settings.rtol or 0.0, **loss.settings}
+    told = {
+        "minimised": loss.name,
+        "minimiser_law": MINIMISER_LAW,
+        **asdict(settings),
+        "rtol": settings.rtol or 0.0,
+        **loss.settings,
+    }
     told["n_epochs"] = told.pop("n_steps")
     attributes = known_attributes(loss.graph, curve, told)
     attributes |= checked_attrs(attrs, attributes)
@@ -159,6 +166,7 @@ def resume_minimisation(path: Any, *, loss: Loss | None = None, progress: bool =
         known = checked_loss(trace, loss)
         if last_epoch(trace) < trace.attrs["n_epochs"]:
             check_law(trace)
+            check_minimiser_law(trace)
             saved = trace["checkpoints"].to_dataset().isel(checkpoint=-1).load()
             minimiser = Minimiser(known, curve_of(trace), settings_of(trace))
             arrays = minimiser.blank((trace.attrs["n_vertices"], saved.sizes["axis"]))
@@ -166,6 +174,15 @@ def resume_minimisation(path: Any, *, loss: Loss | None = None, progress: bool =
             note_environment(trace, store.folder)
             go_on(minimiser, arrays, stored_plan(store), int(saved["checkpoint_epoch"]) + 1, store, progress)
     return open_trace(path)
+
+
+def check_minimiser_law(trace: xr.DataTree) -> None:
+    """ValueError unless the trace's iterations had the bits that this package gives."""
+    if trace.attrs.get("minimiser_law") != MINIMISER_LAW:
+        raise ValueError(
+            f"trace: expected one of minimiser_law {MINIMISER_LAW}, got {trace.attrs.get('minimiser_law')}, whose "
+            "iterations were others; minimise again, from minimiser_layout(trace)"
+        )
 
 
 def checked_plan(recording: Recording | None, n_steps: int) -> Plan:

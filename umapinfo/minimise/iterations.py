@@ -66,7 +66,8 @@ class Minimiser:
     """Takes a loss down, iteration by iteration.
 
     Its arrays are all that the next iteration needs: Y and gradient float64[n, d], value, the memory of the method, the
-    plan as numbers, and for each iteration done the value, the gradient's norm, the step, evaluations and plans so far.
+    plan as numbers with the curvature taken at it, and for each iteration done the value, the gradient's norm, the
+    step, evaluations and plans so far.
     """
 
     def __init__(self, loss: Loss, curve: Curve, settings: Settings) -> None:

@@ -1,13 +1,13 @@
 r"""Springs along the edges: how a displacement of all vertices is to be divided by the stiffness of the loss.
 
 The parabola that touches the attraction f of an edge at its length, and for b <= 1 lies above it, is a spring of
-stiffness w = A f'(d)/d.  With L_w the Laplacian of the springs and C the stiffness with which all pairs hold a vertex
-(`umapinfo.measures.objective`, `curvature_everywhere`),
+stiffness w = A f'(d)/d, here at most STIFFEST times the median.  With L_w the Laplacian of the springs and C the
+stiffness with which all pairs hold a vertex (`umapinfo.measures.objective`, `curvature_everywhere`),
 
     M = L_w + SOFT C,      (L_w x)_i = sum_j w_ij (x_i - x_j),
 
-is positive definite and sparse, and M^-1 moves a neighbourhood as one where its diagonal's inverse moves each vertex as
-if the others stood still.  It is solved roughly, by conjugate gradients.
+with next to nothing added to its diagonal, is positive definite and sparse, and M^-1 moves a neighbourhood as one where
+its diagonal's inverse moves each vertex as if the others stood still.  It is solved roughly, by conjugate gradients.
 
 Source: the spectral direction of Vladymyrov and Carreira-Perpinan (2012), "Partial-Hessian strategies for fast learning
 of nonlinear embeddings", there with the springs as they are at the start and a Cholesky factor, and without C.
@@ -24,7 +24,7 @@ from umapinfo.measures.objective import Loss
 from umapinfo.minimise.conjugate_gradients import conjugate_gradients
 
 SOFT = 0.01  # of the stiffness with which all pairs hold a vertex
-LEAST = 1e-9  # of the largest diagonal entry
+LEAST = 1e-9  # of the largest diagonal entry, added to all
 STIFFEST = 1e6  # times the median spring: of a stiffer one next to the others nothing would be left by rounding
 SOLVED, N_PRODUCTS = 0.03, 100
 
@@ -50,10 +50,9 @@ def springs_of(loss: Loss, Y: Floats, curve: Curve, everywhere: Floats) -> Sprin
     stiffness = loss.stiffness(Y, curve)
     if len(stiffness) and stiffness.max() > 0:
         stiffness = np.minimum(stiffness, STIFFEST * np.median(stiffness[stiffness > 0]))
-    diagonal = SOFT * everywhere
+    diagonal = SOFT * np.maximum(everywhere, 0.0)  # it is right to a few percent of what is far larger elsewhere
     for ends in (heads, tails):
         diagonal[:, 0] += np.bincount(ends, stiffness, n)
     largest = float(diagonal.max())
     diagonal += LEAST * largest if largest > 0 else 1.0
-    # Edges come by their heads, in rising order.
-    return Springs(csr_array((stiffness, tails, np.searchsorted(heads, np.arange(n + 1))), shape=(n, n)), diagonal)
+    return Springs(csr_array((stiffness, (heads, tails)), shape=(n, n)), diagonal)
