@@ -320,7 +320,7 @@ def test_a_run_by_plans__resumes_to_the_same_bits(digits, tmp_path, monkeypatch)
 
 def test_a_run_of_other_iterations__is_not_gone_on_with(digits, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("umapinfo.minimise.MINIMISER_LAW", 1)
+        patch.setattr(sys.modules["umapinfo.minimise"], "MINIMISER_LAW", 1)  # the function has the package's name
         path = cut(tmp_path / "a", 20, digits)
     with pytest.raises(ValueError, match="got 1, whose iterations were others; minimise again"):
         resume_minimisation(path, **QUIET)

@@ -22,7 +22,7 @@ BLOCK_BYTES = 2**27  # of distances in memory at once
 SEARCHED = 4_000_000  # distances that a thread looks through at a time: some milliseconds
 SCIPY_NAMES = {  # none takes an argument
     **dict.fromkeys(("euclidean", "l2"), "euclidean"),
-    **dict.fromkeys(("manhattan", "l1", "cityblock", "taxicab"), "cityblock"),
+    **dict.fromkeys(("manhattan", "l1", "taxicab"), "cityblock"),
     **dict.fromkeys(("chebyshev", "linfinity", "linfty", "linf"), "chebyshev"),
 }
 # d(s x, s y) = s^degree d(x, y)
