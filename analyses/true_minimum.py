@@ -138,7 +138,8 @@ def draw_iterations(found: Mapping[str, Any], ax: Axes) -> Axes:
     ax.set(xscale="log", yscale="log", xlabel="iteration + 1", ylabel="purported loss (nats)")
     times = levels["umap"]["purported"] / levels["purported"]["purported"]
     ax.set_title(f"UMAP's layout has {times:.3g} times\nthe least loss found of its paper", loc="left")
-    ax.set_ylim(bottom=ax.get_ylim()[0] / 4)  # room for the legend
+    low, high = ax.get_ylim()
+    ax.set_ylim(bottom=low * (low / high) ** 0.6)  # room for the legend
     ax.legend(loc="lower left")
     return ax
 
