@@ -118,7 +118,7 @@ def test_jit__compiles_a_kernel_once_for_all_numbers_that_kernels_give_it(monkey
     with install_listener("numba:compile", listener):
         assert jit(shifts)(1.0) == 10.0
     assert listener.types == [(numba.float64, numba.int64)]
-    assert shifted(1.0, 2) == 3.0  # from Python, which the callee above has no wrapper for
+    assert inner(1.0, 2) == 3.0  # from Python, which the callee above has no wrapper for
 
 
 def test_jit__lets_kernels_call_kernels_of_a_numba_with_other_libraries(monkeypatch):
