@@ -183,10 +183,11 @@ def move_part(
 @jit
 def begin(blocks: Blocks, team: int, Y: NDArray[np.float32]) -> None:
     """Have a team see the layout before a block, without reactions."""
-    for i in range(len(Y)):
-        for axis in range(Y.shape[1]):
-            blocks.before[team, i, axis] = Y[i, axis]
-            blocks.reactions[team, i, axis] = 0
+    places, before, reactions = Y.reshape(-1), blocks.before[team].reshape(-1), blocks.reactions[team].reshape(-1)
+    for k in range(len(places)):  # one array after the other, which LLVM writes in vectors
+        before[k] = places[k]
+    for k in range(len(places)):
+        reactions[k] = 0
 
 
 @jit
