@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.special import xlog1py, xlogy
 
 from umapinfo.core.graph import Graph
@@ -93,6 +94,17 @@ class LossWeights:
     def charged(self) -> Floats:
         """What u and v charge the edges for repulsion, float64[m]; B is what they have."""
         return np.asarray(np.einsum("er,er->e", self.u[self.heads], self.v[self.tails]))
+
+    @cached_property
+    def _rows(self) -> csr_array:
+        """The number of each edge, in both directions, int64[n, n]."""
+        ends = np.concatenate([self.heads, self.tails]), np.concatenate([self.tails, self.heads])
+        return csr_array((np.tile(np.arange(len(self.heads)), 2), ends), shape=(len(self.u), len(self.u)))
+
+    def both_ways(self, values: Floats) -> csr_array:
+        """Values float64[m] of the edges, as a matrix [n, n] that has each in both directions."""
+        rows = self._rows
+        return csr_array((values[rows.data], rows.indices, rows.indptr), shape=rows.shape)
 
     @cached_property
     def targets(self) -> Targets:

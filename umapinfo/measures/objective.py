@@ -32,14 +32,13 @@ from umapinfo.core.settings import Descent
 from umapinfo.measures.bernoulli import Floats
 from umapinfo.measures.loss_sums import checked_rows
 from umapinfo.measures.loss_weights import LossWeights, effective_weights, purported_weights
-from umapinfo.pairs import Plan, edge_d2, edge_potentials, pair_sums
+from umapinfo.pairs import Plan, edge_costs, edge_d2, edge_potentials, laplacian_product, pair_sums
 from umapinfo.pairs.energy import Energy, energy_plan, pair_energy
 from umapinfo.pairs.sums import RTOL, checked_layout
 
 RATES = ("repulsion_strength", "negative_sample_rate")  # what of a descent the effective loss is made of
 ROUGHLY = 1e-2  # rtol of curvatures
 LEAST = 1e-9  # of the largest curvature
-PULL_AND_PUSH = ("attraction", "repulsion", "attraction_slope", "repulsion_slope")
 WIDEST = 2.0**64  # of the scales that are tried
 
 
@@ -100,10 +99,7 @@ class Loss:
         everywhere = pair_energy(Y, self.energy, curve, plan)
         beyond, slopes = self.beyond(Y, curve)
         value, gradient = everywhere.value + float(beyond.sum()), everywhere.gradient
-        heads, tails = self.weights.heads, self.weights.tails
-        for axis, along in enumerate(Y.T):
-            force = slopes * (along[heads] - along[tails])
-            gradient[:, axis] += np.bincount(heads, force, len(Y)) - np.bincount(tails, force, len(Y))
+        gradient += laplacian_product(self.weights.both_ways(slopes), Y)
         if everywhere.n_coincident and self.n_infinite(Y, curve, everywhere.n_coincident):
             value = np.inf
         return ValueAndGradient(value, gradient)
@@ -111,10 +107,7 @@ class Loss:
     def beyond(self, Y: Floats, curve: Curve) -> tuple[Floats, Floats]:
         """What each edge costs beyond its energy, and the slope of that over its length, float64[m] each."""
         weights = self.weights
-        at_edges = edge_potentials(Y, weights.heads, weights.tails, curve, PULL_AND_PUSH)
-        pull, push, pull_slope, push_slope = at_edges
-        more = weights.B - weights.charged
-        return weights.A * pull + more * push, weights.A * pull_slope + more * push_slope
+        return edge_costs(Y, weights.heads, weights.tails, curve, weights.A, weights.B - weights.charged)
 
     def curvature(self, Y: Floats, curve: Curve, everywhere: Floats) -> Floats:
         """How stiff the loss is at each vertex if the others stand still, float64[n, 1] > 0, nats / layout unit^2.

@@ -22,22 +22,24 @@ from umapinfo.core.curve import Curve
 from umapinfo.measures.bernoulli import Floats
 from umapinfo.measures.objective import Loss
 from umapinfo.minimise.conjugate_gradients import conjugate_gradients
+from umapinfo.pairs import laplacian_product
 
-SOFT = 0.01  # of the stiffness with which all pairs hold a vertex
+SOFT = 1e-4  # of the stiffness with which all pairs hold a vertex
 LEAST = 1e-9  # of the largest diagonal entry, added to all
 STIFFEST = 1e6  # times the median spring: of a stiffer one next to the others nothing would be left by rounding
-SOLVED, N_PRODUCTS = 0.03, 100
+SOLVED, N_PRODUCTS = 0.1, 100
 
 
 class Springs(NamedTuple):
-    """M by its entries above the diagonal, with their sign turned, float64[n, n], and its diagonal float64[n, 1]."""
+    """M by its springs w[n, n], in both directions, what holds each vertex, float64[n, 1], and its diagonal."""
 
-    above: csr_array
+    between: csr_array
+    held: Floats
     diagonal: Floats
 
     def product(self, x: Floats) -> Floats:
         """M times x float64[n, d]."""
-        return np.asarray(self.diagonal * x - self.above @ x - self.above.T @ x)
+        return self.held * x + laplacian_product(self.between, x)
 
     def divide(self, force: Floats) -> Floats:
         """About M^-1 times a force float64[n, d]: x with x . force > 0 if that is not 0."""
@@ -50,9 +52,8 @@ def springs_of(loss: Loss, Y: Floats, curve: Curve, everywhere: Floats) -> Sprin
     stiffness = loss.stiffness(Y, curve)
     if len(stiffness) and stiffness.max() > 0:
         stiffness = np.minimum(stiffness, STIFFEST * np.median(stiffness[stiffness > 0]))
-    diagonal = SOFT * np.maximum(everywhere, 0.0)  # it is right to a few percent of what is far larger elsewhere
-    for ends in (heads, tails):
-        diagonal[:, 0] += np.bincount(ends, stiffness, n)
-    largest = float(diagonal.max())
-    diagonal += LEAST * largest if largest > 0 else 1.0
-    return Springs(csr_array((stiffness, (heads, tails)), shape=(n, n)), diagonal)
+    held = SOFT * np.maximum(everywhere, 0.0)  # it is right to a few percent of what is far larger elsewhere
+    sums = np.bincount(heads, stiffness, n) + np.bincount(tails, stiffness, n)
+    largest = float((held[:, 0] + sums).max())
+    held += LEAST * largest if largest > 0 else 1.0
+    return Springs(loss.weights.both_ways(stiffness), held, held + sums[:, np.newaxis])

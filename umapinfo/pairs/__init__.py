@@ -4,7 +4,7 @@
 """
 
 from umapinfo.pairs.classes import DistanceClasses, distance_classes
-from umapinfo.pairs.edges import edge_d2, edge_potentials, edge_theta
+from umapinfo.pairs.edges import edge_costs, edge_d2, edge_potentials, edge_theta, laplacian_product
 from umapinfo.pairs.far import Plan
 from umapinfo.pairs.potentials import POTENTIALS
 from umapinfo.pairs.sampled import SampledSum, sampled_sum
@@ -17,9 +17,11 @@ __all__ = [
     "Plan",
     "SampledSum",
     "distance_classes",
+    "edge_costs",
     "edge_d2",
     "edge_potentials",
     "edge_theta",
+    "laplacian_product",
     "pair_sums",
     "sampled_sum",
 ]

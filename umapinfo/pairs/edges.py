@@ -1,15 +1,25 @@
-"""Squared lengths and logits of listed pairs: the edges of a graph, or any two arrays of ends."""
+"""Squared lengths, logits and costs of listed pairs, the edges of a graph or any two arrays of ends; their Laplacian."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
 
 from umapinfo.core.curve import Curve, checked_curve, logit
 from umapinfo.jit import jit
-from umapinfo.pairs.potentials import real_potential, squared_distance
+from umapinfo.pairs.potentials import (
+    ATTRACTION,
+    ATTRACTION_SLOPE,
+    REPULSION,
+    REPULSION_SLOPE,
+    real_potential,
+    squared_distance,
+)
 from umapinfo.pairs.sums import checked_codes, checked_layout
 from umapinfo.threads import in_parts
+
+ROWS = 10_000  # of a Laplacian, that a thread takes at a time
 
 
 def edge_d2(Y: ArrayLike, heads: NDArray[np.integer], tails: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -47,6 +57,79 @@ def edge_potentials(
     out = np.empty((len(codes), len(d2)))
     in_parts(lambda start, stop: fill_potentials(d2, codes, checked, start, stop, out), len(d2))
     return out
+
+
+def edge_costs(
+    Y: ArrayLike,
+    heads: NDArray[np.integer],
+    tails: NDArray[np.integer],
+    curve: Curve,
+    A: NDArray[np.float64],
+    B: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A attraction + B repulsion of `edge_d2`'s pairs and the slope f'(d)/d of that, float64[m] each.
+
+    By one logarithm and two exponentials where `edge_potentials` takes eleven of them and two powers; 0 for what is
+    infinite, as there.  Error: some ulp of either term, times 1 + |b - 1| |ln d2| for the slope.
+    """
+    layout, checked, cost, slope = checked_layout(Y), checked_curve(curve), np.empty(len(heads)), np.empty(len(heads))
+    in_parts(
+        lambda start, stop: fill_costs(layout, heads, tails, checked, A, B, start, stop, cost, slope), len(heads)
+    )
+    return cost, slope
+
+
+@jit
+def fill_costs(
+    Y: np.ndarray,
+    heads: np.ndarray,
+    tails: np.ndarray,
+    curve: Curve,
+    A: np.ndarray,
+    B: np.ndarray,
+    start: int,
+    stop: int,
+    cost: np.ndarray,
+    slope: np.ndarray,
+) -> None:
+    """Fill cost[e] and slope[e] of pair e, start <= e < stop."""
+    for e in range(start, stop):
+        s = squared_distance(Y, heads[e], tails[e])
+        theta = logit(s, curve)
+        if s == 0.0 or s == np.inf:
+            cost[e] = A[e] * real_potential(ATTRACTION, s, theta, curve)
+            cost[e] += B[e] * real_potential(REPULSION, s, theta, curve)
+            slope[e] = A[e] * real_potential(ATTRACTION_SLOPE, s, theta, curve)
+            slope[e] += B[e] * real_potential(REPULSION_SLOPE, s, theta, curve)
+            continue
+        small = np.exp(-abs(theta))
+        both = np.log1p(small)
+        apart = theta < 0.0
+        q, odds = (small / (1.0 + small), small) if apart else (1.0 / (1.0 + small), 1.0 / small)
+        pull = 2.0 * curve.a * curve.b * np.exp((curve.b - 1.0) * np.log(s)) * q
+        push = -pull * odds
+        cost[e] = A[e] * (both - theta if apart else both) + B[e] * (both if apart else both + theta)
+        slope[e] = A[e] * (pull if pull < np.inf else 0.0) + B[e] * (push if push > -np.inf else 0.0)
+
+
+def laplacian_product(w: csr_array, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum_j w_ij (x_i - x_j) of edges w[n, n], stored in both directions, and x float64[n, d]; float64[n, d]."""
+    out = np.empty_like(x)
+    in_parts(lambda start, stop: fill_laplacian(w.indptr, w.indices, w.data, x, start, stop, out), len(x), ROWS)
+    return out
+
+
+@jit
+def fill_laplacian(
+    indptr: np.ndarray, indices: np.ndarray, w: np.ndarray, x: np.ndarray, start: int, stop: int, out: np.ndarray
+) -> None:
+    """Fill out[i], start <= i < stop, from the entries of the rows i of w."""
+    for i in range(start, stop):
+        for axis in range(x.shape[1]):
+            own, total = x[i, axis], 0.0
+            for e in range(indptr[i], indptr[i + 1]):
+                total += w[e] * (own - x[np.uintp(indices[e]), axis])
+            out[i, axis] = total
 
 
 @jit
