@@ -21,7 +21,7 @@ from umapinfo.core.graph import Graph
 from umapinfo.core.settings import Descent
 from umapinfo.jit import jit, parallel_jit
 
-PART = 448  # vertices: the lists of a part stay in the cache
+PART = 256  # vertices: the lists of a part stay in the cache
 FEW = 50_000  # entries, for which no threads are started: safe after a fork, and from threads of the caller
 AT_A_TIME = 4_000_000  # attractions listed ahead, 8 bytes each
 

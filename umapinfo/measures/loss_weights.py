@@ -96,15 +96,15 @@ class LossWeights:
         return np.asarray(np.einsum("er,er->e", self.u[self.heads], self.v[self.tails]))
 
     @cached_property
-    def _rows(self) -> csr_array:
-        """The number of each edge, in both directions, int64[n, n]."""
+    def _numbers(self) -> csr_array:
+        """The number of each edge, in both directions, int64[n, n]; edges are listed once."""
         ends = np.concatenate([self.heads, self.tails]), np.concatenate([self.tails, self.heads])
         return csr_array((np.tile(np.arange(len(self.heads)), 2), ends), shape=(len(self.u), len(self.u)))
 
     def both_ways(self, values: Floats) -> csr_array:
         """Values float64[m] of the edges, as a matrix [n, n] that has each in both directions."""
-        rows = self._rows
-        return csr_array((values[rows.data], rows.indices, rows.indptr), shape=rows.shape)
+        numbers = self._numbers
+        return csr_array((values[numbers.data], numbers.indices, numbers.indptr), shape=numbers.shape)
 
     @cached_property
     def targets(self) -> Targets:

@@ -35,9 +35,11 @@ def conjugate_gradients(
     way, size = z.copy(), dot(rest, z)
     enough = solved**2 * size
     for _ in range(n_products):
+        if size <= enough:
+            break
         turned = product(way)
         curvature = dot(way, turned)
-        if size <= enough or not curvature > 0:
+        if not curvature > 0:
             break
         x += (size / curvature) * way
         rest -= (size / curvature) * turned

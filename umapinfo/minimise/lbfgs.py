@@ -2,13 +2,13 @@ r"""Limited-memory BFGS: a direction from the last moves, and how the gradient t
 
 With the moves s_k = Y_(k+1) - Y_k and the turns t_k = grad_(k+1) - grad_k of the last m iterations, the two loops of
 Nocedal (1980) multiply the gradient by the matrix nearest to H_0 that takes each t_k to s_k.  H_0 divides forces by
-the stiffness of springs along the edges (`umapinfo.minimise.springs`), and is scaled to the last turn: without, half of
-the first trials go too far.  It solves for the springs roughly, and so is a matrix only roughly; the direction falls
-all the same, as H_0 x . x > 0 for any x.
+the stiffness of springs along the edges (`umapinfo.minimise.springs`), and is scaled to the last turn; without that
+most first trials go too far, by a factor of three at 70,000 points.  It solves for the springs roughly, and so is a
+matrix only roughly; the direction falls all the same, as H_0 x . x > 0 for any x.
 
-5,000 digits of MNIST, from a layout of 58,869 nats (unfolded by 20 iterations a rise) to where 20 iterations bring less
-than 1e-6: 58,759 after 447.  With an H_0 that divides each vertex's force by how stiff the loss is there if the others
-stand still it is 58,770 after 858.
+5,000 digits of MNIST, from one unfolded layout to where 20 iterations bring less than 1e-6: 58,771 nats after 233.
+With an H_0 that divides each vertex's force by how stiff the loss is there if the others stand still it is 58,770 after
+858.
 """
 
 from collections.abc import Callable

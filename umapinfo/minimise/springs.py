@@ -9,6 +9,10 @@ stiffness with which all pairs hold a vertex (`umapinfo.measures.objective`, `cu
 with next to nothing added to its diagonal, is positive definite and sparse, and M^-1 moves a neighbourhood as one where
 its diagonal's inverse moves each vertex as if the others stood still.  It is solved roughly, by conjugate gradients.
 
+SOFT is small: what holds each vertex where it is holds a cluster as many times over, though the loss hardly resists if
+all of it moves.  From the same layout of 70,000 digits, at 1,053,324 nats, 40 iterations bring 24 with SOFT = 0.01 and
+114 with 1e-4; 1e-5 brings 121, for half as many products again.
+
 Source: the spectral direction of Vladymyrov and Carreira-Perpinan (2012), "Partial-Hessian strategies for fast learning
 of nonlinear embeddings", there with the springs as they are at the start and a Cholesky factor, and without C.
 """
@@ -27,11 +31,11 @@ from umapinfo.pairs import laplacian_product
 SOFT = 1e-4  # of the stiffness with which all pairs hold a vertex
 LEAST = 1e-9  # of the largest diagonal entry, added to all
 STIFFEST = 1e6  # times the median spring: of a stiffer one next to the others nothing would be left by rounding
-SOLVED, N_PRODUCTS = 0.1, 100
+SOLVED, N_PRODUCTS = 0.1, 100  # residual over force: of 0.03 or 0.1 iterations bring as much
 
 
 class Springs(NamedTuple):
-    """M by its springs w[n, n], in both directions, what holds each vertex, float64[n, 1], and its diagonal."""
+    """M by its springs w[n, n], in both directions, what holds each vertex, and its diagonal, float64[n, 1] each."""
 
     between: csr_array
     held: Floats

@@ -1,4 +1,4 @@
-"""Squared lengths, logits and costs of listed pairs, the edges of a graph or any two arrays of ends; their Laplacian."""
+"""Lengths, logits and costs of listed pairs, the edges of a graph or any two arrays of ends, and their Laplacian."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ from umapinfo.pairs.potentials import (
 from umapinfo.pairs.sums import checked_codes, checked_layout
 from umapinfo.threads import in_parts
 
-ROWS = 10_000  # of a Laplacian, that a thread takes at a time
+ROWS = 5_000  # of a Laplacian, that a thread takes at a time
 
 
 def edge_d2(Y: ArrayLike, heads: NDArray[np.integer], tails: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -69,13 +69,12 @@ def edge_costs(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """A attraction + B repulsion of `edge_d2`'s pairs and the slope f'(d)/d of that, float64[m] each.
 
-    By one logarithm and two exponentials where `edge_potentials` takes eleven of them and two powers; 0 for what is
-    infinite, as there.  Error: some ulp of either term, times 1 + |b - 1| |ln d2| for the slope.
+    By two logarithms and three exponentials where `edge_potentials` takes nine of them and two powers; 0 for what is
+    infinite, as there.  A and B may have any sign.  Either term is within some ulp of what `edge_potentials` gives, for
+    a slope times 1 + |b - 1| |ln d2|.
     """
     layout, checked, cost, slope = checked_layout(Y), checked_curve(curve), np.empty(len(heads)), np.empty(len(heads))
-    in_parts(
-        lambda start, stop: fill_costs(layout, heads, tails, checked, A, B, start, stop, cost, slope), len(heads)
-    )
+    in_parts(lambda start, stop: fill_costs(layout, heads, tails, checked, A, B, start, stop, cost, slope), len(heads))
     return cost, slope
 
 
@@ -96,7 +95,7 @@ def fill_costs(
     for e in range(start, stop):
         s = squared_distance(Y, heads[e], tails[e])
         theta = logit(s, curve)
-        if s == 0.0 or s == np.inf:
+        if s == 0.0:
             cost[e] = A[e] * real_potential(ATTRACTION, s, theta, curve)
             cost[e] += B[e] * real_potential(REPULSION, s, theta, curve)
             slope[e] = A[e] * real_potential(ATTRACTION_SLOPE, s, theta, curve)
@@ -113,7 +112,16 @@ def fill_costs(
 
 
 def laplacian_product(w: csr_array, x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum_j w_ij (x_i - x_j) of edges w[n, n], stored in both directions, and x float64[n, d]; float64[n, d]."""
+    """Sum_j w_ij (x_i - x_j) of edges w[n, n], stored in both directions, and x [n, d]; float64[n, d].
+
+    Raises
+    ------
+    ValueError
+        Unless there is a row of x for each of w.
+    """
+    x = np.ascontiguousarray(x, np.float64)
+    if w.shape != (len(x), len(x)):
+        raise ValueError(f"x: expected {w.shape[0]} rows, one for each vertex of the edges, got {len(x)}")
     out = np.empty_like(x)
     in_parts(lambda start, stop: fill_laplacian(w.indptr, w.indices, w.data, x, start, stop, out), len(x), ROWS)
     return out
