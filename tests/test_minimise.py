@@ -256,7 +256,7 @@ def test_a_layout_that_outgrows_the_box_of_its_plan__goes_on_by_a_new_one(digits
 def test_layouts_of_other_dimensions__are_minimised_too(d, digits):
     loss, random = digits.losses["purported"], np.random.default_rng(0)
     start = dilated(loss, UMAP, np.column_stack([digits.umap, random.normal(size=150)])[:, -d:])
-    trace = minimise(loss, UMAP, start, tolerance=1e-5, **QUIET)
+    trace = minimise(loss, UMAP, start, tolerance=1e-6, **QUIET)
     q = ref.similarity(minimiser_layout(trace), UMAP)[np.triu_indices(150, 1)].sum()
     np.testing.assert_allclose(q, digits.p.sum() / 2, rtol=1e-3)
 
