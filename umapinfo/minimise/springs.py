@@ -11,7 +11,7 @@ its diagonal's inverse moves each vertex as if the others stood still.  It is so
 
 SOFT is small: what holds each vertex where it is holds a cluster as many times over, though the loss hardly resists if
 all of it moves.  From the same layout of 70,000 digits, at 1,053,324 nats, 40 iterations bring 24 with SOFT = 0.01 and
-114 with 1e-4; 1e-5 brings 121, for half as many products again.
+113 with 1e-4; 1e-5 brings 120, for half as many products again.
 
 Source: the spectral direction of Vladymyrov and Carreira-Perpinan (2012), "Partial-Hessian strategies for fast learning
 of nonlinear embeddings", there with the springs as they are at the start and a Cholesky factor, and without C.
