@@ -44,6 +44,7 @@ def test_costs_of_pairs__are_what_their_potentials_add_up_to_and_nothing_where_t
     for values in each.values():
         values[~np.isfinite(values)] = 0.0
     # An exponential of x has |x| ulp of its own for one of x: |theta| < 300 in each term, |b - 1| |ln s| in a slope.
+    # 1e-290: nothing for a term that underflows.
     ulp = 2.0**-52
     for found, f, g, allowed in (
         (cost, "attraction", "repulsion", 1e3 * ulp),

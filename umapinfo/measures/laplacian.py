@@ -21,11 +21,10 @@ manifold learning algorithms".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator
 
 from umapinfo.core.curve import Curve, checked_curve
@@ -67,21 +66,15 @@ class SignedLaplacian(LinearOperator):  # type: ignore[misc] # scipy has no type
             self.layout, weights.heads, weights.tails, self._curve, ("attraction_slope", "repulsion_slope")
         )
         w, charged = weights.A * pull + weights.B * push, weights.charged * push
-        self._edges = self._symmetric(w - charged)
+        self._edges = weights.both_ways(w - charged)
         sums = pair_sums(self.layout, "repulsion_slope", weights.v, self._curve, rtol=rtol)
         self._plan = sums.plan
         everywhere = (weights.u * sums.values[:, 0]).sum(axis=1)
-        off = np.minimum(everywhere - self._symmetric(charged).sum(axis=1), 0.0)
+        off = np.minimum(everywhere - weights.both_ways(charged).sum(axis=1), 0.0)
         self.pressure: Floats = everywhere + self._edges.sum(axis=1)
-        self.size: Floats = self._symmetric(abs(w)).sum(axis=1) - off
+        self.size: Floats = weights.both_ways(abs(w)).sum(axis=1) - off
         self.n_coincident = int(sums.n_coincident.sum()) // 2
         self.pair_sum_error = sums.error
-
-    def _symmetric(self, values: Floats) -> Any:
-        """The sparse matrix with values float64[m] at the edges, in both directions."""
-        heads, tails = self._weights.heads, self._weights.tails
-        ends = np.concatenate([heads, tails]), np.concatenate([tails, heads])
-        return csr_array((np.concatenate([values, values]), ends), self.shape)
 
     def _matmat(self, Z: Floats) -> Floats:
         Z = Z - Z.mean(axis=0)  # L 1 = 0: what cancels is left out
