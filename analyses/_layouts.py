@@ -21,7 +21,6 @@ QUICK_N, QUICK_EPOCHS, QUICK_STEPS = 200, 60, 60
 N_MINIMA = 450  # digits, of which a minimum takes seconds
 MANY = 10_000  # points from which on a start is unfolded: of 1,797 digits both kinds rest within 1e-3 of each other
 N_STEPS, TOLERANCE = 5000, 1e-6  # of a minimum: its loss is then right to some 1e-4
-ROUGHLY = 2e-5  # tolerance for MANY points: MNIST comes to it after some hundred iterations, and to 1e-6 in no hour yet
 
 
 class Run(NamedTuple):
@@ -63,7 +62,7 @@ def minimum_of(which: str, run: Run, options: Options) -> xr.DataTree:
     for old in options.traces.glob(f"{settings}-law*.zarr"):  # of other sources: never to be opened again
         shutil.rmtree(old)
     many = run.mu.n_vertices >= MANY
-    told = {"n_steps": QUICK_STEPS if options.quick else N_STEPS, "tolerance": ROUGHLY if many else TOLERANCE}
+    told = {"n_steps": QUICK_STEPS if options.quick else N_STEPS, "tolerance": TOLERANCE}
     start = (unfolded if many else dilated)(loss, run.curve, run.Y)
     return minimise(loss, run.curve, start, path=path, attrs={"data": run.name}, **told)
 

@@ -3,7 +3,9 @@
 Both sides in one run.  `descent`: the descent alone, from one graph and one start, the sides in turn, as often as
 --repeats says; ratios are of medians.  `fits`: whole fits, each side in a process of its own: import, first fit (with
 a warm cache of compiled kernels and with an empty one), second fit with its stages, peak memory.  umap-learn 0.5.12
-comes with the tests' packages (`make test`).  --skip fill: for data whose kernels are in the cache already.
+comes with the tests' packages (`make test`).  --skip fill: for data whose kernels are in the cache already.  Stages:
+import; compile (of a first fit: what of its seconds numba compiles); neighbours; graph; start (spectral);
+descent; trace (by how much the descent takes longer with what `embed` records, in memory).
 
 The million is synthetic: 200 Gaussian clusters in 20 dimensions.  It takes umap-learn half an hour: --data million asks
 for it, and --only leaves sides out.
@@ -42,6 +44,7 @@ def main() -> None:
             found["descent"] = descents(name, options.only, options.repeats)
         if "fits" not in options.skip:
             found["fits"] = {side: fits(side, name, options.skip) for side in options.only}
+            found["fit_ratios"] = ratios({side: later(of_side)["all"] for side, of_side in found["fits"].items()})
         from _bench import write
 
         write(f"fit_{name}", found)
@@ -83,8 +86,12 @@ def descents(name: str, sides: list[str], repeats: int) -> dict[str, Any]:
             seconds[side].append(perf_counter() - start)
             print(f"{name}, descent, {side}: {seconds[side][-1]:.2f} s", flush=True)
     middle = {side: median(values) for side, values in seconds.items()}
-    ratios = {f"{them} / {us}": middle[them] / middle[us] for them in sides for us in sides if them != us}
-    return {"seconds": seconds, "ratios": ratios, "n_vertices": mu.n_vertices, "n_entries": mu.n_entries}
+    return {"seconds": seconds, "ratios": ratios(middle), "n_vertices": mu.n_vertices, "n_entries": mu.n_entries}
+
+
+def ratios(seconds: dict[str, float]) -> dict[str, float]:
+    """How many times as long each side takes as each other."""
+    return {f"{one} / {other}": seconds[one] / seconds[other] for one in seconds for other in seconds if one != other}
 
 
 def descend(side: str, mu: Any, curve: Any, start: Any, n_epochs: int) -> None:
@@ -140,13 +147,36 @@ def one_process(side: str, name: str, file: str) -> dict[str, Any]:
     fit = their_fit(side) if side.startswith("umap-learn") else our_fit(side)
     found: dict[str, Any] = {"import": perf_counter() - start}
     import numpy as np
+    from numba.core import event
 
-    X = np.load(file)
-    for which in ("first", "second")[: 1 if name == "million" else 2]:
+    X, once = np.load(file), name == "million"
+    with event.install_timer("numba:compile", lambda seconds: found.update(compile=seconds)):
         start = perf_counter()
         stages = fit(X)
-        found[which] = {"all": perf_counter() - start, **stages}
-    return {**found, "peak_bytes": peak_bytes()}
+        found["first"] = {"all": perf_counter() - start, **stages}
+    if not once:
+        start = perf_counter()
+        stages = fit(X)
+        found["second"] = {"all": perf_counter() - start, **stages}
+    found["peak_bytes"] = peak_bytes()
+    if not once and not side.startswith("umap-learn"):
+        found["second"]["trace"] = traced(side, X) - stages["descent"]
+    return found
+
+
+def traced(side: str, X: Any) -> float:
+    """Seconds of a descent with what `embed` records."""
+    import umapinfo as ui
+    from umapinfo.embed import default_observers
+
+    mu = ui.fuzzy_graph(ui.neighbors(X, 15))
+    layout = ui.initial_layout(mu, X=X)
+    recording = ui.Recording(observers=default_observers(*layout.shape))
+    given = mu, ui.fit_curve(), ui.Descent(order=side)
+    ui.run(*given[:2], ui.Descent(order=side, n_epochs=12), layout, recording, progress=False)  # compiles
+    start = perf_counter()
+    ui.run(*given, layout, recording, progress=False)
+    return perf_counter() - start
 
 
 def peak_bytes() -> int:
@@ -216,16 +246,22 @@ def their_fit(side: str) -> Callable[[Any], dict[str, float]]:
     return fit
 
 
+def later(fits: dict[str, Any]) -> dict[str, float]:
+    """The stages of a fit with nothing to compile: the second, or of a million the first with a warm cache."""
+    return fits["warm"].get("second", fits["warm"]["first"])
+
+
 def table(found: dict[str, Any]) -> None:
     """Print what is found, for the README."""
     for pair, ratio in found.get("descent", {}).get("ratios", {}).items():
         print(f"{found['data']}, descent, {pair}: {ratio:.2f}")
+    for pair, ratio in found.get("fit_ratios", {}).items():
+        print(f"{found['data']}, whole fit, warm, {pair}: {ratio:.2f}")
     for side, of_side in found.get("fits", {}).items():
         warm = of_side["warm"]
-        later = warm.get("second", warm["first"])
         empty = f"{of_side['empty']['import'] + of_side['empty']['first']['all']:.1f}" if "empty" in of_side else "-"
         first = f"{warm['import'] + warm['first']['all']:.1f}"
-        said = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in later.items())
+        said = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in later(of_side).items())
         print(f"| {found['data']} | {side} | {empty} | {first} | {said} | {warm['peak_bytes'] / 1e9:.2f} GB |")
 
 
