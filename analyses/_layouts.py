@@ -20,7 +20,7 @@ from umapinfo.minimise import minimise, minimiser_layout, resume_minimisation, u
 QUICK_N, QUICK_EPOCHS, QUICK_STEPS = 200, 60, 60
 N_MINIMA = 450  # digits, of which a minimum takes seconds
 MANY = 10_000  # points from which on a start is unfolded: of 1,797 digits both kinds rest within 1e-3 of each other
-N_STEPS, TOLERANCE = 5000, 1e-6  # of a minimum: its loss is then right to some 1e-4
+N_STEPS, TOLERANCE = 5000, 1e-6  # of a minimum; other starts rest within some 1e-3 of its loss
 
 
 class Run(NamedTuple):

@@ -8,7 +8,7 @@ dilation alone does is measured, too.
 A minimum of the purported loss has as much similarity as the graph has edge probability, sum q = sum mu, and is at
 least [((n - 1) / mean degree - 1) / a]^(1/2b) wide.  UMAP's layouts have, and are, neither.
 
-The digits; with --full MNIST too, which takes an hour.
+The digits; with --full MNIST too, which takes half an hour.
 """
 
 from collections.abc import Mapping

@@ -4,8 +4,9 @@ Both sides in one run.  `descent`: the descent alone, from one graph and one sta
 --repeats says; ratios are of medians.  `fits`: whole fits, each side in a process of its own: import, first fit (with
 a warm cache of compiled kernels and with an empty one), second fit with its stages, peak memory.  umap-learn 0.5.12
 comes with the tests' packages (`make test`).  --skip fill: for data whose kernels are in the cache already.  Stages:
-import; compile (of a first fit: what of its seconds numba compiles); neighbours; graph; start (spectral);
-descent; trace (by how much the descent takes longer with what `embed` records, in memory).
+import; compile (what of a first fit's seconds numba compiles, not what it loads, nor what an import compiles);
+neighbours; graph; start (spectral); descent; trace (by how much a descent takes longer with what `embed` records, in
+memory).  umap-learn builds its graph within the rest, and has no trace.
 
 The million is synthetic: 200 Gaussian clusters in 20 dimensions.  It takes umap-learn half an hour: --data million asks
 for it, and --only leaves sides out.
@@ -33,22 +34,24 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=SIDES, default=list(SIDES))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--skip", nargs="*", choices=("descent", "fits", "empty", "fill"), default=[])
-    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         print(json.dumps(one_process(*options.worker)))
         return
-    for name in options.data:
-        found: dict[str, Any] = {"data": name}
-        if "descent" not in options.skip:
-            found["descent"] = descents(name, options.only, options.repeats)
-        if "fits" not in options.skip:
-            found["fits"] = {side: fits(side, name, options.skip) for side in options.only}
-            found["fit_ratios"] = ratios({side: later(of_side)["all"] for side, of_side in found["fits"].items()})
-        from _bench import write
+    from _bench import write
 
-        write(f"fit_{name}", found)
-        table(found)
+    for name in options.data:
+        if "descent" not in options.skip:
+            found = {"data": name, **descents(name, options.only, options.repeats)}
+            write(f"descent_{name}", found)
+            tell(f"{name}, descent", found["ratios"])
+        if "fits" not in options.skip:
+            sides = {side: fits(side, name, options.skip) for side in options.only}
+            whole = ratios({side: later(of_side)["all"] for side, of_side in sides.items()})
+            write(f"fit_{name}", {"data": name, "sides": sides, "ratios": whole})
+            tell(f"{name}, whole fit, warm", whole)
+            table(name, sides)
 
 
 def points(name: str) -> Any:
@@ -129,7 +132,7 @@ def fits(side: str, name: str, skipped: list[str]) -> dict[str, Any]:
             if kind in skipped:
                 continue
             environment = os.environ | ({"NUMBA_CACHE_DIR": cache} if cache else {})
-            command = [sys.executable, __file__, "--worker", side, name, file]
+            command = [sys.executable, __file__, "--worker", side, name, file, kind]
             answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
             said = json.loads(answer.stdout.splitlines()[-1])
             if kind != "fill":
@@ -138,7 +141,7 @@ def fits(side: str, name: str, skipped: list[str]) -> dict[str, Any]:
     return found
 
 
-def one_process(side: str, name: str, file: str) -> dict[str, Any]:
+def one_process(side: str, name: str, file: str, kind: str) -> dict[str, Any]:
     """Import, first and second fit of a side in this process, and its peak memory; seconds and bytes.
 
     The clock starts before numpy, scipy and numba are imported, of either side.
@@ -150,6 +153,7 @@ def one_process(side: str, name: str, file: str) -> dict[str, Any]:
     from numba.core import event
 
     X, once = np.load(file), name == "million"
+    found["compile"] = 0.0
     with event.install_timer("numba:compile", lambda seconds: found.update(compile=seconds)):
         start = perf_counter()
         stages = fit(X)
@@ -159,7 +163,7 @@ def one_process(side: str, name: str, file: str) -> dict[str, Any]:
         stages = fit(X)
         found["second"] = {"all": perf_counter() - start, **stages}
     found["peak_bytes"] = peak_bytes()
-    if not once and not side.startswith("umap-learn"):
+    if kind == "warm" and not once and not side.startswith("umap-learn"):
         found["second"]["trace"] = traced(side, X) - stages["descent"]
     return found
 
@@ -167,9 +171,10 @@ def one_process(side: str, name: str, file: str) -> dict[str, Any]:
 def traced(side: str, X: Any) -> float:
     """Seconds of a descent with what `embed` records."""
     import umapinfo as ui
+    from umapinfo.core.graph import default_epochs
     from umapinfo.embed import default_observers
 
-    mu = ui.fuzzy_graph(ui.neighbors(X, 15))
+    mu = ui.prune(ui.fuzzy_graph(ui.neighbors(X, 15)), default_epochs(len(X)))
     layout = ui.initial_layout(mu, X=X)
     recording = ui.Recording(observers=default_observers(*layout.shape))
     given = mu, ui.fit_curve(), ui.Descent(order=side)
@@ -246,23 +251,25 @@ def their_fit(side: str) -> Callable[[Any], dict[str, float]]:
     return fit
 
 
-def later(fits: dict[str, Any]) -> dict[str, float]:
+def later(of_side: dict[str, Any]) -> dict[str, float]:
     """The stages of a fit with nothing to compile: the second, or of a million the first with a warm cache."""
-    return fits["warm"].get("second", fits["warm"]["first"])
+    return of_side["warm"].get("second", of_side["warm"]["first"])
 
 
-def table(found: dict[str, Any]) -> None:
-    """Print what is found, for the README."""
-    for pair, ratio in found.get("descent", {}).get("ratios", {}).items():
-        print(f"{found['data']}, descent, {pair}: {ratio:.2f}")
-    for pair, ratio in found.get("fit_ratios", {}).items():
-        print(f"{found['data']}, whole fit, warm, {pair}: {ratio:.2f}")
-    for side, of_side in found.get("fits", {}).items():
+def tell(what: str, found: dict[str, float]) -> None:
+    """Print ratios."""
+    for pair, ratio in found.items():
+        print(f"{what}, {pair}: {ratio:.2f}")
+
+
+def table(name: str, sides: dict[str, Any]) -> None:
+    """Print fits, for the README."""
+    for side, of_side in sides.items():
         warm = of_side["warm"]
         empty = f"{of_side['empty']['import'] + of_side['empty']['first']['all']:.1f}" if "empty" in of_side else "-"
         first = f"{warm['import'] + warm['first']['all']:.1f}"
         said = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in later(of_side).items())
-        print(f"| {found['data']} | {side} | {empty} | {first} | {said} | {warm['peak_bytes'] / 1e9:.2f} GB |")
+        print(f"| {name} | {side} | {empty} | {first} | {said} | {warm['peak_bytes'] / 1e9:.2f} GB |")
 
 
 if __name__ == "__main__":

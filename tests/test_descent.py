@@ -294,7 +294,7 @@ def unbroken(mu, descent, start):
 
 @pytest.mark.parametrize("streams", STREAMS)
 @pytest.mark.parametrize("threads", [1, numba.config.NUMBA_NUM_THREADS])
-@pytest.mark.parametrize("where", ["list_layers", "apply_layers"])
+@pytest.mark.parametrize("where", ["list_parts", "apply_parts"])
 def test_an_interrupt__leaves_a_whole_epoch_to_go_on_from(
     streams, threads, where, n_threads, one_part_at_a_time, monkeypatch
 ):

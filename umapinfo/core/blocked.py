@@ -16,7 +16,7 @@ in any order and by any thread, negative samples come from counters: bits depend
 vertex it is the sequential order, in float32, but for a negative sample of a vertex that was just pulled.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from umapinfo.core.calendar import FEW, Calendar, Schedule, block_starts, part_starts
 from umapinfo.core.counts import Counts, count_list
 from umapinfo.core.forces import Motion
-from umapinfo.core.lanes import empty_lanes, enter, longest_first, walk
+from umapinfo.core.lanes import empty_lanes, walk
 from umapinfo.core.lists import Kept, Lists, list_part, records
+from umapinfo.core.timetable import timetable
 from umapinfo.jit import jit, parallel_jit
 
 AT_A_TIME = 4096  # vertices that a thread has react
@@ -173,11 +174,12 @@ def move_part(
 ) -> None:
     """Move the vertices of a part's list to blocks.moved, and add up the reactions."""
     count_list(lists, 0, False, counts)
-    n: Any = np.int64(lists.n_vertices[0])  # of one width, so that nothing is compiled for two
-    order, Y, lanes = longest_first(lists, 0), blocks.before[team], empty_lanes(n, blocks.moved.shape[1], motion)
-    for lane in range(n):
-        enter(lanes, lane, lists, 0, order[lane], Y)
-    walk(lanes, n, lists.flat, Y, motion, counts, delta, blocks.moved, blocks.reactions[team], blocks.missed[team])
+    n, at_once = lists.n_vertices[0], np.empty_like(lists.vertices)
+    for v in range(n):
+        at_once[0, v] = 0
+    lanes, Y = empty_lanes(n, blocks.moved.shape[1], motion), blocks.before[team]
+    table = timetable(lists, 0, 1, at_once)
+    walk(lanes, table, lists.flat, Y, motion, counts, delta, blocks.moved, blocks.reactions[team], blocks.missed[team])
 
 
 @jit

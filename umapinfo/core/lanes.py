@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from umapinfo.core.bits import NO_BITS, least_bits, most_bits
 from umapinfo.core.counts import Counts
 from umapinfo.core.forces import EVERY_TAIL, LATER_TAIL, Motion, exact_factor, factor_of, push_damping
-from umapinfo.core.lists import Lists, tail_of
+from umapinfo.core.lists import tail_of
 from umapinfo.core.odds import ONE, ZERO
+from umapinfo.core.timetable import Timetable
 from umapinfo.jit import jit
 
 NOBODY = np.int32(-1)  # the vertex of a lane that is empty, whose numbers are of no account and ordinary
@@ -28,13 +29,15 @@ FACTOR, FORCE = 0, 1  # rows of the forces; along each of d axes
 
 
 class Lanes(NamedTuple):
-    """The lanes of some vertices, longest list first, and what they hold; one array serves many.
+    """The lanes of some vertices, and what they hold; one array serves many.
 
     Attributes
     ----------
     vertex : int32[WIDTH * m]
-    start, length : int64[WIDTH * m]
-        Where a lane's list starts in Lists.flat, and its length.
+    who : int64[WIDTH * m]
+        The vertex as its place in the timetable.
+    start : int64[WIDTH * m]
+        Where in Lists.flat the update of step 0 would be, of a list that had begun there.
     named : int32[WIDTH * m]
         The update of a lane in the step, as in Lists.flat.
     buffers : float32[1 + 2 d, WIDTH * m]
@@ -42,8 +45,8 @@ class Lanes(NamedTuple):
     """
 
     vertex: NDArray[np.int32]
+    who: NDArray[np.int64]
     start: NDArray[np.int64]
-    length: NDArray[np.int64]
     named: NDArray[np.int32]
     buffers: NDArray[np.float32]
     forces: NDArray[np.floating[Any]]
@@ -65,18 +68,9 @@ def empty_lanes(n: int, n_axes: int, motion: Motion) -> Lanes:
 
 
 @jit
-def enter(lanes: Lanes, lane: int, lists: Lists, r: int, v: int, Y: NDArray[np.float32]) -> None:
-    """Put vertex v of row r of lists into a lane, where it stands in Y."""
-    i, start = lists.vertices[r, v], lists.starts[r, v]
-    lanes.vertex[lane], lanes.start[lane], lanes.length[lane] = i, start, lists.starts[r, v + 1] - start
-    for axis in range(Y.shape[1]):
-        lanes.buffers[PLACE + axis, lane] = Y[i, axis]
-
-
-@jit
 def walk(
     lanes: Lanes,
-    n: int,
+    table: Timetable,
     flat: NDArray[np.int32],
     Y: NDArray[np.float32],
     motion: Motion,
@@ -86,19 +80,22 @@ def walk(
     reactions: NDArray[np.int32],
     missed: NDArray[np.int64],
 ) -> None:
-    """Move the first n lanes through their lists; vertex i ends in out[i], tails that move now are in Y.
+    """Move vertices through their lists by a timetable; vertex i ends in out[i], tails that move now are in Y.
 
     delta float32[n_updates, d], unless None, is filled with the differences before each update.  To tails that move
     later the forces on their heads are added in reactions int32[n, d], in motion.units, and to `missed` int64[n + 1],
     for the tail and for all, attractions that moved nothing.
     """
-    vertex, start, length, named = lanes.vertex, lanes.start, lanes.length, lanes.named
-    buffers, forces = lanes.buffers, lanes.forces
-    pulls, pairs = np.empty(n, np.int64), np.empty((len(vertex), 2), np.float32)
-    for lane in range(n, len(vertex)):
+    vertex, start, named, buffers, forces = lanes.vertex, lanes.start, lanes.named, lanes.buffers, lanes.forces
+    m, width, n_axes, any_tail = len(table.vertices), len(vertex), Y.shape[1], motion.tails == EVERY_TAIL
+    pulls, pairs, lane_of = np.empty(width + 1, np.int64), np.empty((width, 2), np.float32), np.empty(m, np.int64)
+    for lane in range(width):
         pairs[lane, 0] = pairs[lane, 1] = ZERO
-    n_axes, t, any_tail = Y.shape[1], 0, motion.tails == EVERY_TAIL
-    while n > 0:
+    n, t, n_come, n_gone = 0, 0, 0, 0
+    while n_gone < m:
+        while n_come < m and table.begins[n_come] == t:
+            come(lanes, n, table, n_come, lane_of, Y)
+            n, n_come = n + 1, n_come + 1
         wide = (n + WIDTH - 1) // WIDTH * WIDTH
         if n_axes == 2:
             n_pulls = 0
@@ -145,13 +142,34 @@ def walk(
                     reactions[tail, place] += np.int32(force * motion.units)
                 else:
                     Y[tail, place] -= force * motion.rate
-        t += 1
-        while n > 0 and length[n - 1] == t:
+        while n_gone < m and table.ends[table.leaving[n_gone]] == t:
             n -= 1
-            for axis in range(n_axes):
-                out[vertex[n], axis] = buffers[PLACE + axis, n]
-                buffers[PLACE + axis, n] = ONE
-            vertex[n], named[n], pairs[n, 0], pairs[n, 1] = NOBODY, 0, ZERO, ZERO
+            go(lanes, lane_of[table.leaving[n_gone]], n, lane_of, out)
+            pairs[n, 0], pairs[n, 1] = ZERO, ZERO
+            n_gone += 1
+        t += 1
+
+
+@jit
+def come(lanes: Lanes, n: int, table: Timetable, k: int, lane_of: NDArray[np.int64], Y: NDArray[np.float32]) -> None:
+    """Put the k-th vertex of a timetable into lane n, where it stands in Y."""
+    i = table.vertices[k]
+    lanes.vertex[n], lanes.who[n], lanes.start[n] = i, k, table.starts[k] - table.begins[k]
+    lane_of[k] = n
+    for axis in range(Y.shape[1]):
+        lanes.buffers[PLACE + axis, n] = Y[i, axis]
+
+
+@jit
+def go(lanes: Lanes, lane: int, last: int, lane_of: NDArray[np.int64], out: NDArray[np.float32]) -> None:
+    """Take the vertex out of a lane, which is given to the one of the last lane."""
+    for axis in range(out.shape[1]):
+        out[lanes.vertex[lane], axis] = lanes.buffers[PLACE + axis, lane]
+        lanes.buffers[PLACE + axis, lane] = lanes.buffers[PLACE + axis, last]
+        lanes.buffers[PLACE + axis, last] = ONE
+    lanes.vertex[lane], lanes.who[lane], lanes.start[lane] = lanes.vertex[last], lanes.who[last], lanes.start[last]
+    lane_of[lanes.who[lane]] = lane
+    lanes.vertex[last], lanes.named[last] = NOBODY, 0
 
 
 @jit
@@ -251,26 +269,3 @@ def count_nothing(i: int, j: np.uintp, pull: bool, tails: int, counts: Counts, m
         missed[-1] += 1
     elif pull or tails == EVERY_TAIL:
         realised[j] -= 1
-
-
-@jit
-def longest_first(lists: Lists, r: int) -> NDArray[np.int64]:
-    """The vertices of row r of lists, as their places in the row, by the length of their lists."""
-    n, longest = np.int64(lists.n_vertices[r]), 0
-    lengths, order = np.empty(n, np.int64), np.empty(n, np.int64)
-    for v in range(n):
-        lengths[v] = lists.starts[r, v + 1] - lists.starts[r, v]
-    for v in range(n):
-        longest = max(longest, lengths[v])
-    first = np.empty(longest + 2, np.int64)  # of those of a length the first place, counted from the longest
-    for shorter in range(longest + 2):
-        first[shorter] = 0
-    for v in range(n):
-        first[np.uintp(longest + 1 - lengths[v])] += 1
-    for shorter in range(1, longest + 2):
-        first[shorter] += first[shorter - 1]
-    for v in range(n):
-        place = np.uintp(longest - lengths[v])
-        order[np.uintp(first[place])] = v
-        first[place] += 1
-    return order

@@ -5,7 +5,7 @@ records it as `run` does a descent: the trace opens while the run goes on, and a
 
 Every minimum of the purported loss has sum q = sum mu, forces that cancel at each vertex, and, as sum q is at least
 n(n - 1)/2 times the similarity across its diameter, a diameter of at least [((n - 1) / mean degree - 1) / a]^(1/2b):
-145 layout units for MNIST, where UMAP's layouts are some 20 wide.
+138 layout units for MNIST, where UMAP's layouts are some 20 wide.
 """
 
 from __future__ import annotations
