@@ -26,9 +26,8 @@ def small_case(n_epochs=30, n=60, **settings):
     return prune(graph_from_csr(W + W.T), n_epochs), Descent(n_epochs=n_epochs, **settings), start
 
 
-def wide_case(n_epochs=14, **settings):
+def wide_case(n_epochs=14, n=2 * PART + 300, **settings):
     """A ring with chords over some parts, three hubs; from places on a grid, some close, some the same."""
-    n = 2 * PART + 300
     i, hubs = np.arange(n), np.array([5, PART + 7, 2 * PART + 9])
     steps = [csr_matrix((np.full(n, w), (i, (i + k) % n)), shape=(n, n)) for k, w in [(1, 1.0), (17, 0.5), (450, 0.25)]]
     spokes = csr_matrix((np.full(300, 0.75), (np.repeat(hubs, 100), np.arange(300) * 4 % n)), shape=(n, n))

@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from strategies import curves, embedded_graphs, layouts
 
 from umapinfo.core import LAW, sequential
-from umapinfo.core.calendar import Due, Schedule, new_calendar, part_starts, turned
+from umapinfo.core.calendar import PART, Due, Schedule, new_calendar, part_starts, turned
 from umapinfo.core.counts import Counts, zero_counts
 from umapinfo.core.curve import Curve, fit_curve
 from umapinfo.core.descent import State, epochs, initial_state
@@ -237,14 +237,18 @@ def test_epochs_not_kept__have_neither_updates_nor_differences():
 
 @pytest.fixture
 def one_part_at_a_time(monkeypatch):
-    """Lists of a part at a time, so that an epoch of a wide case has several."""
+    """Lists of a part at a time, in another thread if there is one, so that an epoch of a wide case has several."""
     monkeypatch.setattr(sequential, "AT_A_TIME", 1)
+    monkeypatch.setattr(sequential, "FEW", 0)
 
 
 @pytest.mark.parametrize("streams", STREAMS)
 @pytest.mark.parametrize("push_tail", [False, True])
-def test_parts__are_applied_update_by_update(streams, push_tail):
-    mu, descent, start = wide_case(n_epochs=4, streams=streams, push_tail=push_tail)
+@pytest.mark.parametrize("dim", [2, 3])
+def test_parts__are_applied_update_by_update(streams, push_tail, dim):
+    n = sequential.TOGETHER * PART + 300  # two timetables
+    mu, descent, start = wide_case(n_epochs=4, n=n, streams=streams, push_tail=push_tail)
+    start = np.column_stack([start, start[:, 0] ** 2 % 5])[:, :dim]
     Y = start.astype(np.float32)
     for epoch in epochs(mu, CURVE, descent, initial_state(mu, descent, start), keep_updates=range(5)):
         Y, counts, delta = applied(epoch.updates, Y, CURVE, epoch.alpha, push_tail=push_tail)
@@ -265,6 +269,7 @@ def test_parts_at_a_time_and_threads__change_no_bit_of_the_layout_nor_of_what_is
     expected = [(e.updates, e.delta) for e in epochs(mu, CURVE, descent, whole, keep_updates=range(15))]
     n_threads(threads)
     monkeypatch.setattr(sequential, "AT_A_TIME", at_a_time)
+    monkeypatch.setattr(sequential, "FEW", 0)  # lists come from another thread, if there is one
     kept = epochs(mu, CURVE, descent, in_parts, keep_updates=range(15))
     for epoch, (updates, delta) in zip(kept, expected, strict=True):
         np.testing.assert_array_equal(epoch.updates, updates)

@@ -49,13 +49,18 @@ def test_begins__are_the_first_steps_at_which_nothing_comes_too_early(parts, eve
     lists, before, n_steps = lists_of(parts), [], 0
     begins, older = np.full((len(parts), PART), -1, np.int32), st.lists(st.integers(0, mark), min_size=2, max_size=2)
     marks = np.array(data.draw(st.lists(older, min_size=N, max_size=N)), np.int32)  # of calls before, which are over
-    found = fill_begins(lists, 0, len(parts), every_tail, marks, mark, begins)
+    cut = data.draw(
+        st.integers(0, len(parts))
+    )  # parts of two calls, the latter of which begin when the former are over
+    after = fill_begins(lists, 0, cut, every_tail, marks, mark, begins)
+    found = after + fill_begins(lists, cut, len(parts), every_tail, marks, mark + after, begins)
     for r, part in enumerate(parts):
         for v, updates in enumerate(part):
-            head, begin = int(lists.vertices[r, v]), int(begins[r, v])
-            assert begin >= 0
+            head, first = int(lists.vertices[r, v]), after if r >= cut else 0
+            begin = first + int(begins[r, v])
+            assert begin >= first
             assert comes_after(before, *reads_and_writes(head, updates, begin, every_tail))
-            assert begin == 0 or not comes_after(before, *reads_and_writes(head, updates, begin - 1, every_tail))
+            assert begin == first or not comes_after(before, *reads_and_writes(head, updates, begin - 1, every_tail))
             before.append(reads_and_writes(head, updates, begin, every_tail))
             n_steps = max(n_steps, begin + len(updates))
     assert found == n_steps
@@ -63,14 +68,18 @@ def test_begins__are_the_first_steps_at_which_nothing_comes_too_early(parts, eve
 
 @given(parts=parts, data=st.data())
 def test_timetable__has_the_vertices_as_they_come_and_as_they_go(parts, data):
-    lists, begins = lists_of(parts), np.zeros((len(parts), PART), np.int32)
+    lists, begins, first = (
+        lists_of(parts),
+        np.zeros((len(parts), PART), np.int32),
+        data.draw(st.integers(0, len(parts))),
+    )
     expected = []
-    for r, part in enumerate(parts):
-        for v, updates in enumerate(part):
+    for r in range(first, len(parts)):
+        for v, updates in enumerate(parts[r]):
             begins[r, v] = data.draw(st.integers(0, 9))
             step = int(begins[r, v])
             expected.append((step, int(lists.vertices[r, v]), int(lists.starts[r, v]), step + len(updates) - 1))
-    table = timetable(lists, 0, len(parts), begins)
+    table = timetable(lists, first, len(parts), begins)
     found = zip(table.begins.tolist(), table.vertices.tolist(), table.starts.tolist(), table.ends.tolist(), strict=True)
     assert list(found) == sorted(expected, key=lambda vertex: vertex[0])  # ties in the order of the lists
     assert sorted(table.leaving.tolist()) == list(range(len(expected)))

@@ -1,9 +1,9 @@
-"""Vertices side by side: each lane goes through the list of one vertex, an update a step, all lanes together.
+"""Vertices side by side: each lane holds one vertex at a time and goes through its list, an update a step.
 
 An update waits for the one before it, which moved the same head: some hundred cycles, in which a processor has room
-for as many updates of other vertices, in vectors.  An update sees the moves of its own lane, and of the layout Y as it
-stands.  Who the lanes are, and where tails move, is the matter of an order of updates (`sequential`, `blocked`).  Bits
-of a lane do not depend on the others.
+for as many updates of other vertices, in vectors.  An update sees the moves of its own head, and of the layout Y as it
+stands.  When vertices come and go, a timetable says; where tails move is the matter of an order of updates
+(`sequential`, `blocked`).  Bits of a vertex do not depend on the lanes beside it.
 
 Distances and positions are float32, forces of the precision of their Motion: float64 as in umap-learn 0.5.12
 (layouts.py, but for its fastmath), or float32.  A self-draw or a coincident pair moves nothing.
@@ -29,19 +29,19 @@ FACTOR, FORCE = 0, 1  # rows of the forces; along each of d axes
 
 
 class Lanes(NamedTuple):
-    """The lanes of some vertices, and what they hold; one array serves many.
+    """The lanes of some vertices, and what they hold, arrays of a multiple of WIDTH; one array serves many.
 
     Attributes
     ----------
-    vertex : int32[WIDTH * m]
-    who : int64[WIDTH * m]
+    vertex : int32[width]
+    who : int64[width]
         The vertex as its place in the timetable.
-    start : int64[WIDTH * m]
-        Where in Lists.flat the update of step 0 would be, of a list that had begun there.
-    named : int32[WIDTH * m]
+    start : int64[width]
+        Where in Lists.flat the update of step 0 would be, were the list that much longer; it may be negative.
+    named : int32[width]
         The update of a lane in the step, as in Lists.flat.
-    buffers : float32[1 + 2 d, WIDTH * m]
-    forces : float32 or float64[1 + d, WIDTH * m]
+    buffers : float32[1 + 2 d, width]
+    forces : float32 or float64[1 + d, width]
     """
 
     vertex: NDArray[np.int32]
@@ -151,13 +151,13 @@ def walk(
 
 
 @jit
-def come(lanes: Lanes, n: int, table: Timetable, k: int, lane_of: NDArray[np.int64], Y: NDArray[np.float32]) -> None:
-    """Put the k-th vertex of a timetable into lane n, where it stands in Y."""
+def come(lanes: Lanes, lane: int, table: Timetable, k: int, lane_of: NDArray[np.int64], Y: NDArray[np.float32]) -> None:
+    """Put the k-th vertex of a timetable into a lane, where it stands in Y."""
     i = table.vertices[k]
-    lanes.vertex[n], lanes.who[n], lanes.start[n] = i, k, table.starts[k] - table.begins[k]
-    lane_of[k] = n
+    lanes.vertex[lane], lanes.who[lane], lanes.start[lane] = i, k, table.starts[k] - table.begins[k]
+    lane_of[k] = lane
     for axis in range(Y.shape[1]):
-        lanes.buffers[PLACE + axis, n] = Y[i, axis]
+        lanes.buffers[PLACE + axis, lane] = Y[i, axis]
 
 
 @jit
@@ -195,6 +195,8 @@ def look(
         place, gap = np.uintp(PLACE + axis), np.uintp(PLACE + n_axes + axis)
         for lane in range(n):
             buffers[gap, lane] = Y[tail_of(named[lane]), np.uintp(axis)]
+        for lane in range(n, wide):
+            buffers[gap, lane] = ZERO
         for lane in range(wide):
             difference = buffers[place, lane] - buffers[gap, lane]
             difference = ZERO if named[lane] == vertex[lane] else difference

@@ -3,10 +3,12 @@
 The updates of a vertex follow each other, a step each.  At each step all that is due is read, then tails are written
 that move now; where a vertex ends is written after its last update.  In the sequential order a vertex begins as early
 as this gives the bits of one update after another.  With read(j) and written(j) the last steps at which vertices before
-it read and write j, an update that reads j comes after written(j), one that writes j also not before read(j); so its
-vertex i with l updates, the k-th of tail j_k, begins at the largest of
+it read and write j, -1 where none does, an update that reads j comes after written(j), and one that writes j also not
+before read(j); so a vertex i with l updates, the k-th from 0 on of tail j_k, begins at the largest of
 
     0,    written(i) + 1,    read(i) - l + 1,    written(j_k) + 1 - k,    and read(j_k) - k where j_k is written.
+
+(i itself is read when it begins, and who writes it later waits until it has been written at its end.)
 """
 
 from typing import NamedTuple
@@ -48,7 +50,7 @@ def fill_begins(
     marks: NDArray[np.int32],
     mark: int,
     begins: NDArray[np.int32],
-) -> np.int32:
+) -> int:
     """Fill begins[r, v] of the rows `first` to `end` of lists, for the sequential order; how many steps they take.
 
     marks int32[n, 2], less mark + 1: the steps read(j) and written(j); older ones are at most `mark`.
@@ -78,7 +80,7 @@ def fill_begins(
             marks[i, 1] = np.int32(step - 1)
             begins[r, v] = begin - mark - 1
             last = max(last, np.int32(step - 1))
-    return last - mark
+    return int(last) - mark
 
 
 @jit
