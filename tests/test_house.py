@@ -155,6 +155,7 @@ def test_docs__have_examples_that_print_what_they_say(page):
     assert attempted > 0
 
 
+@pytest.mark.usefixtures("committed_numbers")
 def test_ledger__is_backed_by_numbers_scripts_and_tests_and_stands_in_the_readme(tmp_path):
     command = [sys.executable, "analyses/ledger.py", "--short", "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -185,6 +186,7 @@ def test_analyses__write_the_same_bytes_twice(path, tmp_path):
     assert written[0] == written[1]
 
 
+@pytest.mark.usefixtures("committed_numbers")
 def test_readme__quotes_the_numbers_of_the_figures():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     numbers = {path.stem: json.loads(path.read_text()) for path in (ROOT / "paper" / "numbers").glob("*.json")}

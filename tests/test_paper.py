@@ -160,6 +160,7 @@ def test_bibliography__is_cited_in_full():
     assert [entry for entry in entries if f"@{entry}" not in ALL] == []
 
 
+@pytest.mark.usefixtures("committed_numbers")
 def test_ledger_of_the_paper__is_the_one_that_the_ledger_writes(tmp_path):
     command = [sys.executable, "analyses/ledger.py", "--out", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
@@ -167,6 +168,7 @@ def test_ledger_of_the_paper__is_the_one_that_the_ledger_writes(tmp_path):
     assert (tmp_path / "ledger.json").read_bytes() == (PAPER / "ledger.json").read_bytes()
 
 
+@pytest.mark.usefixtures("committed_numbers")
 def test_summary__has_the_numbers_of_the_analyses_and_no_others():
     text = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     marked = re.compile(r"([\d.,eE+-]+%?)<!-- ([\w]+):(.+?):([^: ]*) -->")
