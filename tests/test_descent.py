@@ -278,6 +278,24 @@ def test_parts_at_a_time_and_threads__change_no_bit_of_the_layout_nor_of_what_is
     assert same_bits(run_through(mu, descent, start), whole)
 
 
+def test_steps__are_counted_anew_before_they_leave_int32(one_part_at_a_time, monkeypatch):
+    mu, descent, start = wide_case()
+    expected, listing, counted = run_through(mu, descent, start), sequential.list_parts, []
+
+    def late(*given):
+        marks, mark = given[-2:]
+        if not mark[0]:  # a new epoch, as if many steps had been taken before
+            marks[:] = mark[:] = sequential.MOST_STEPS - 20
+        done = listing(*given)
+        counted.append(mark[0])
+        return done
+
+    monkeypatch.setattr(sequential, "list_parts", late)
+    assert same_bits(run_through(mu, descent, start), expected)
+    assert max(counted) > sequential.MOST_STEPS
+    assert min(counted) < 10_000
+
+
 @pytest.mark.parametrize("streams", STREAMS)
 def test_leaving_the_loop_and_going_on__gives_the_bits_of_an_unbroken_run(streams):
     mu, descent, start = small_case(streams=streams)
