@@ -104,9 +104,10 @@ class KernelFiles:
         return self._files._data_name(int(hashlib.sha256(repr(key).encode()).hexdigest()[:15], 16))
 
 
-def _compiled(kernel: Kernel, *, parallel: bool) -> Kernel:
+def _compiled(kernel: Kernel, *, parallel: bool = False, inlined: bool = False) -> Kernel:
     """Numba's dispatcher of a kernel for Python; kernels that call it are given another one."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True, "parallel": parallel}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+    options |= {"parallel": parallel, "forceinline": inlined}
     dispatcher = _dispatcher(kernel, options | {"pipeline_class": KernelCompiler})
 
     @cache
@@ -149,7 +150,26 @@ def jit(kernel: Kernel) -> Kernel:
     callable
         The compiled kernel; ``kernel.py_func`` is the Python function.
     """
-    return _compiled(kernel, parallel=False)
+    return _compiled(kernel)
+
+
+def inlined_jit(kernel: Kernel) -> Kernel:
+    """Compile a kernel as `jit` does, and put it into any kernel that calls it.
+
+    LLVM decides by a kernel's size whether it does so.  A call hands over each array as seven numbers or more: of some
+    tuples of arrays that takes longer than a short kernel itself.
+
+    Parameters
+    ----------
+    kernel : callable
+        As for `jit`.
+
+    Returns
+    -------
+    callable
+        As of `jit`.
+    """
+    return _compiled(kernel, inlined=True)
 
 
 def parallel_jit(kernel: Kernel) -> Kernel:

@@ -1,8 +1,8 @@
-"""Operations on the bits of numbers that Python has no word for, as one instruction each in a kernel.
+"""Operations that Python has no word for, as one instruction each in a kernel: on the bits of numbers, and a few more.
 
-Each vectorises.  `fma` is rounded once on any machine (in software, slowly, where the processor has none), so that
-bits do not depend on the processor.  Integers are int32 here: numba's own arithmetic would widen them to int64, which
-halves the width of a vector.
+All but `take_next` vectorise.  `fma` is rounded once on any machine (in software, slowly, where the processor has
+none), so that bits do not depend on the processor.  Integers are int32 here: numba's own arithmetic would widen them to
+int64, which halves the width of a vector.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 FLOAT, INT = ir.FloatType(), ir.IntType(32)
@@ -104,3 +105,25 @@ def float_of(context: Any, bits: Any) -> Any:
     """Float64 with the bits of an int64."""
     signature = types.float64(types.int64)
     return signature, lambda context, builder, signature, given: builder.bitcast(given[0], ir.DoubleType())
+
+
+@_instruction
+def zero_where(context: Any, flag: Any, x: Any) -> Any:
+    """Float32 x, or 0 where the flag is set, without a branch: one may keep a loop from being written in vectors."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.select(given[0], ir.Constant(FLOAT, 0.0), given[1])
+
+    return types.float32(types.boolean, types.float32), code
+
+
+@_instruction
+def take_next(context: Any, taken: Any, k: Any) -> Any:
+    """The number in taken[k], an array of int64, which is then one larger for whoever asks next, in any thread."""
+
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        array = context.make_array(taken)(context, builder, given[0])
+        place = cgutils.get_item_pointer(context, builder, taken, array, [given[1]], wraparound=False)
+        return builder.atomic_rmw("add", place, ir.Constant(ir.IntType(64), 1), "monotonic")
+
+    return types.int64(taken, types.uintp), code

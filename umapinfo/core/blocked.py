@@ -23,6 +23,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
+from umapinfo.core.bits import take_next
 from umapinfo.core.calendar import FEW, Calendar, Schedule, block_starts, part_starts
 from umapinfo.core.counts import Counts, count_list
 from umapinfo.core.forces import Motion
@@ -51,6 +52,8 @@ class Blocks(NamedTuple):
         Sum of the forces that pulled the heads of each tail, in units.
     missed : int64[n_teams, n + 1]
         How often a tail was not pulled, as it stood where its head did, and the same for all; 0 between epochs.
+    taken : int64[n_blocks]
+        How many parts of a block teams have taken in the epoch: whoever has moved one takes the next.
     """
 
     parts: NDArray[np.int64]
@@ -58,6 +61,7 @@ class Blocks(NamedTuple):
     before: NDArray[np.float32]
     reactions: NDArray[np.int32]
     missed: NDArray[np.int64]
+    taken: NDArray[np.int64]
 
 
 def blocks_of(plan: Schedule, n: int, n_axes: int, n_blocks: int) -> Blocks:
@@ -66,7 +70,7 @@ def blocks_of(plan: Schedule, n: int, n_axes: int, n_blocks: int) -> Blocks:
     parts = np.searchsorted(part_starts(n, n_blocks), block_starts(n, n_blocks))
     moved, before = np.zeros((n, n_axes), np.float32), np.zeros((*teams, n_axes), np.float32)
     reactions, missed = np.zeros((*teams, n_axes), np.int32), np.zeros((teams[0], n + 1), np.int64)
-    return Blocks(parts, moved, before, reactions, missed)
+    return Blocks(parts, moved, before, reactions, missed, np.zeros(n_blocks, np.int64))
 
 
 def move_epoch(
@@ -75,23 +79,21 @@ def move_epoch(
     blocks: Blocks,
     epoch: int,
     seed: np.uint64,
-    streams: NDArray[np.int64],
     Y: NDArray[np.float32],
     motion: Motion,
     counts: Counts,
     kept: list[Kept] | None,
 ) -> None:
     """Move Y by an epoch of the calendar, count it, and append its records and differences to `kept`, if not None."""
-    blocks.moved[:] = Y
-    drawn_by = streams if len(streams) else None
+    blocks.moved[:], blocks.taken[:] = Y, 0
     if kept is None:
         move = move_together if len(plan.heads) > FEW else move_alone
-        move(plan, book, blocks, epoch, seed, drawn_by, motion, counts, Y)
+        move(plan, book, blocks, epoch, seed, motion, counts, Y)
     else:
         for b in range(len(blocks.parts) - 1):
             begin(blocks, 0, Y)
             for part in range(blocks.parts[b], blocks.parts[b + 1]):
-                lists = list_part(plan, book, part, epoch, seed, drawn_by, len(Y))
+                lists = list_part(plan, book, part, epoch, seed, None, len(Y))
                 delta = np.empty((len(lists.flat), Y.shape[1]), np.float32)
                 move_part(lists, motion, counts, delta, blocks, 0)
                 kept.extend(records(plan, book, part, epoch, lists, delta))
@@ -108,7 +110,6 @@ def move_together(
     blocks: Blocks,
     epoch: int,
     seed: np.uint64,
-    streams: NDArray[np.int64] | None,
     motion: Motion,
     counts: Counts,
     Y: NDArray[np.float32],
@@ -117,7 +118,7 @@ def move_together(
     n_teams, n_spans = len(blocks.reactions), (len(Y) + AT_A_TIME - 1) // AT_A_TIME
     for b in range(len(blocks.parts) - 1):
         for team in prange(n_teams):
-            move_team(plan, book, blocks, b, team, n_teams, epoch, seed, streams, motion, counts, Y)
+            move_team(plan, book, blocks, b, team, epoch, seed, motion, counts, Y)
         for span in prange(n_spans):
             react(blocks, n_teams, span * AT_A_TIME, min((span + 1) * AT_A_TIME, len(Y)), motion, Y)
 
@@ -129,14 +130,13 @@ def move_alone(
     blocks: Blocks,
     epoch: int,
     seed: np.uint64,
-    streams: NDArray[np.int64] | None,
     motion: Motion,
     counts: Counts,
     Y: NDArray[np.float32],
 ) -> None:
     """`move_together` without threads."""
     for b in range(len(blocks.parts) - 1):
-        move_team(plan, book, blocks, b, 0, 1, epoch, seed, streams, motion, counts, Y)
+        move_team(plan, book, blocks, b, 0, epoch, seed, motion, counts, Y)
         react(blocks, 1, 0, len(Y), motion, Y)
 
 
@@ -147,20 +147,20 @@ def move_team(
     blocks: Blocks,
     b: int,
     team: int,
-    n_teams: int,
     epoch: int,
     seed: np.uint64,
-    streams: NDArray[np.int64] | None,
     motion: Motion,
     counts: Counts,
     Y: NDArray[np.float32],
 ) -> None:
-    """Move the vertices of a team's share of the parts of block b, and keep nothing."""
-    first, n_parts = blocks.parts[b], blocks.parts[b + 1] - blocks.parts[b]
+    """Move the vertices of parts of block b, as long as one is left, and keep nothing."""
+    first = blocks.parts[b]
     begin(blocks, team, Y)
-    for part in range(first + team * n_parts // n_teams, first + (team + 1) * n_parts // n_teams):
-        lists = list_part(plan, book, part, epoch, seed, streams, len(Y))
+    part = first + take_next(blocks.taken, np.uintp(b))
+    while part < blocks.parts[b + 1]:
+        lists = list_part(plan, book, part, epoch, seed, None, len(Y))
         move_part(lists, motion, counts, None, blocks, team)
+        part = first + take_next(blocks.taken, np.uintp(b))
 
 
 @jit

@@ -164,7 +164,7 @@ def mover(graph: Graph, curve: Curve, descent: Descent, state: State) -> Callabl
         motion = at_rate(still, alpha)
         kept: list[Kept] | None = [nothing] if keep else None
         if blocks is not None:
-            blocked.move_epoch(plan, book, blocks, number, seed, state.streams, state.Y, motion, counts, kept)
+            blocked.move_epoch(plan, book, blocks, number, seed, state.Y, motion, counts, kept)
         else:
             sequential.move_epoch(plan, book, number, seed, state.streams, state.Y, motion, counts, kept)
         if kept is None:

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from umapinfo.core.bits import NO_BITS, least_bits, most_bits
+from umapinfo.core.bits import NO_BITS, least_bits, most_bits, zero_where
 from umapinfo.core.counts import Counts
 from umapinfo.core.forces import EVERY_TAIL, LATER_TAIL, Motion, exact_factor, factor_of, push_damping
 from umapinfo.core.lists import tail_of
 from umapinfo.core.odds import ONE, ZERO
 from umapinfo.core.timetable import Timetable
-from umapinfo.jit import jit
+from umapinfo.jit import inlined_jit, jit
 
 NOBODY = np.int32(-1)  # the vertex of a lane that is empty, whose numbers are of no account and ordinary
 WIDTH = 16  # lanes are filled up to a multiple of the widest vector
@@ -88,7 +88,7 @@ def walk(
     """
     vertex, start, named, buffers, forces = lanes.vertex, lanes.start, lanes.named, lanes.buffers, lanes.forces
     m, width, n_axes, any_tail = len(table.vertices), len(vertex), Y.shape[1], motion.tails == EVERY_TAIL
-    pulls, pairs, lane_of = np.empty(width + 1, np.int64), np.empty((width, 2), np.float32), np.empty(m, np.int64)
+    moved, pairs, lane_of = np.empty(width + 1, np.uintp), np.empty((width, 2), np.float32), np.empty(m, np.int64)
     for lane in range(width):
         pairs[lane, 0] = pairs[lane, 1] = ZERO
     n, t, n_come, n_gone = 0, 0, 0, 0
@@ -97,31 +97,29 @@ def walk(
             come(lanes, n, table, n_come, lane_of, Y)
             n, n_come = n + 1, n_come + 1
         wide = (n + WIDTH - 1) // WIDTH * WIDTH
+        low, high = least_bits(NO_BITS, ONE), least_bits(NO_BITS, ONE)
         if n_axes == 2:
-            n_pulls = 0
             for lane in range(n):
                 listed = flat[np.uintp(start[lane] + t)]
                 named[lane], tail = listed, tail_of(listed)
                 pairs[lane, 0], pairs[lane, 1] = Y[tail, 0], Y[tail, 1]
-                pulls[n_pulls] = lane  # without a branch, which would often be foretold wrongly
-                n_pulls += listed < 0 or any_tail
-            for lane in range(wide):  # all is read before any of it is chosen, else it would be read one by one
+            for lane in range(wide):
                 own = named[lane] == vertex[lane]  # a self-draw
-                x, y = buffers[PLACE, lane] - pairs[lane, 0], buffers[PLACE + 1, lane] - pairs[lane, 1]
-                x, y = ZERO if own else x, ZERO if own else y
-                buffers[PLACE + 2, lane], buffers[PLACE + 3, lane] = x, y
-                buffers[SQUARE, lane] = x * x + y * y
+                x = zero_where(own, buffers[PLACE, lane] - pairs[lane, 0])
+                y = zero_where(own, buffers[PLACE + 1, lane] - pairs[lane, 1])
+                square = x * x + y * y
+                buffers[PLACE + 2, lane], buffers[PLACE + 3, lane], buffers[SQUARE, lane] = x, y, square
+                low, high = least_bits(low, square), most_bits(high, square)  # ordered as the squares are
         else:
-            n_pulls = look(start, t, n, wide, flat, vertex, Y, any_tail, named, buffers, pulls)
+            look(start, t, n, wide, flat, vertex, Y, named, buffers)
+            for lane in range(wide):
+                low, high = least_bits(low, buffers[SQUARE, lane]), most_bits(high, buffers[SQUARE, lane])
         if delta is not None:
             keep(start, t, n, n_axes, buffers, delta)
 
-        low, high = least_bits(NO_BITS, ONE), least_bits(NO_BITS, ONE)
         for lane in range(wide):
             pull, s = named[lane] < 0, buffers[SQUARE, lane]
             forces[FACTOR, lane] = factor_of(motion, pull, s)
-        for lane in range(wide):  # squares are ordered as their bits are
-            low, high = least_bits(low, buffers[SQUARE, lane]), most_bits(high, buffers[SQUARE, lane])
         if motion.c > 0.0:
             dampen(named, wide, motion, buffers, forces)
         if low < least_bits(NO_BITS, motion.least) or high > least_bits(NO_BITS, motion.largest):
@@ -133,11 +131,25 @@ def walk(
                 force = min(max(forces[FACTOR, lane] * buffers[gap, lane], -motion.clip), motion.clip)
                 forces[row, lane] = force
                 buffers[place, lane] += force * motion.rate
-        for k in range(n_pulls):
-            pulled = np.uintp(pulls[k])
-            tail = tail_of(named[pulled])
+
+        n_moved = np.uintp(0)
+        for lane in range(n):
+            moved[n_moved] = lane  # without a branch, which would often be foretold wrongly
+            n_moved += np.uintp(named[lane] < 0 or any_tail)
+        for k in range(n_moved):
+            lane = moved[k]
+            tail = tail_of(named[lane])
+            if n_axes == 2:  # a loop over two axes takes longer than they do
+                x, y = forces[FORCE, lane], forces[FORCE + 1, lane]
+                if motion.tails == LATER_TAIL:
+                    reactions[tail, 0] += np.int32(x * motion.units)
+                    reactions[tail, 1] += np.int32(y * motion.units)
+                else:
+                    Y[tail, 0] -= x * motion.rate
+                    Y[tail, 1] -= y * motion.rate
+                continue
             for axis in range(n_axes):
-                force, place = forces[FORCE + axis, pulled], np.uintp(axis)
+                force, place = forces[FORCE + axis, lane], np.uintp(axis)
                 if motion.tails == LATER_TAIL:
                     reactions[tail, place] += np.int32(force * motion.units)
                 else:
@@ -150,7 +162,7 @@ def walk(
         t += 1
 
 
-@jit
+@inlined_jit
 def come(lanes: Lanes, lane: int, table: Timetable, k: int, lane_of: NDArray[np.int64], Y: NDArray[np.float32]) -> None:
     """Put the k-th vertex of a timetable into a lane, where it stands in Y."""
     i = table.vertices[k]
@@ -160,7 +172,7 @@ def come(lanes: Lanes, lane: int, table: Timetable, k: int, lane_of: NDArray[np.
         lanes.buffers[PLACE + axis, lane] = Y[i, axis]
 
 
-@jit
+@inlined_jit
 def go(lanes: Lanes, lane: int, last: int, lane_of: NDArray[np.int64], out: NDArray[np.float32]) -> None:
     """Take the vertex out of a lane, which is given to the one of the last lane."""
     for axis in range(out.shape[1]):
@@ -181,16 +193,13 @@ def look(
     flat: NDArray[np.int32],
     vertex: NDArray[np.int32],
     Y: NDArray[np.float32],
-    any_tail: bool,
     named: NDArray[np.int32],
     buffers: NDArray[np.float32],
-    pulls: NDArray[np.int64],
-) -> int:
-    """Fill the updates of step t, their differences and squares, in any number of axes; how many move their tails."""
-    n_axes, n_pulls = Y.shape[1], 0
+) -> None:
+    """Fill the updates of step t, their differences and squares, in any number of axes."""
+    n_axes = Y.shape[1]
     for lane in range(n):
-        named[lane], pulls[n_pulls] = flat[np.uintp(start[lane] + t)], lane
-        n_pulls += named[lane] < 0 or any_tail
+        named[lane] = flat[np.uintp(start[lane] + t)]
     for axis in range(n_axes):
         place, gap = np.uintp(PLACE + axis), np.uintp(PLACE + n_axes + axis)
         for lane in range(n):
@@ -203,7 +212,6 @@ def look(
             buffers[gap, lane] = difference
             square = difference * difference
             buffers[SQUARE, lane] = buffers[SQUARE, lane] + square if axis > 0 else square
-    return n_pulls
 
 
 @jit

@@ -102,58 +102,55 @@ def fill_list(
     With None, what umap-learn's streams take is not compiled.
     """
     first, end = book.starts[part, epoch - book.epoch - 1], book.starts[part, epoch - book.epoch]
+    entries, drawn = book.entries[first:end], book.drawn[first:end]
     vertices, starts, pulls = lists.vertices[r], lists.starts[r], lists.pulls[r]
-    at, here, v = starts[0], -1, np.uintp(0)
-    for place in range(first, end):
-        head = plan.heads[np.uintp(book.entries[place])]
-        if head != here:
-            v += np.uintp(here >= 0)
-            vertices[v], starts[v], pulls[v] = head, at, place - first
-            here = head
-        at += 1 + book.drawn[place]
-    n_vertices = v + np.uintp(end > first)
-    lists.n_vertices[r], starts[n_vertices], pulls[n_vertices] = n_vertices, at, end - first
-    flat = lists.flat[starts[0] : at + SPARE]
+    at, here, v, n_due, pulls[0] = np.uintp(starts[0]), np.int32(-1), np.uintp(0), np.uintp(end - first), 0
+    for k in range(n_due):  # without a branch: where the next vertex begins, a processor cannot foretell
+        head = plan.heads[np.uintp(entries[k])]
+        v += np.uintp(head != here)
+        here = head
+        at += np.uintp(np.int32(1) + drawn[k])
+        vertices[v - np.uintp(1)], starts[v], pulls[v] = head, at, k + np.uintp(1)
+    lists.n_vertices[r] = v
+    flat = lists.flat[starts[0] : at + np.uintp(SPARE)]
     if streams is None or len(streams) == 0:
-        fill_counter_draws(plan, book, first, end, epoch_key(seed, epoch), n, flat)
+        fill_counter_draws(entries, drawn, epoch_key(seed, epoch), n, flat)
     else:
-        fill_tausworthe_draws(plan, book, first, end, streams, n, flat)
-    at = 0
-    for place in range(first, end):
-        flat[at] = ~plan.tails[book.entries[place]]
-        at += 1 + book.drawn[place]
+        fill_tausworthe_draws(plan.heads, entries, drawn, streams, n, flat)
+    at = np.uintp(0)
+    for k in range(n_due):
+        flat[at] = ~plan.tails[np.uintp(entries[k])]
+        at += np.uintp(np.int32(1) + drawn[k])
 
 
 @jit
 def fill_counter_draws(
-    plan: Schedule, book: Calendar, first: int, end: int, key: np.uint64, n: int, flat: NDArray[np.int32]
+    entries: NDArray[np.int32], drawn: NDArray[np.int32], key: np.uint64, n: int, flat: NDArray[np.int32]
 ) -> None:
     """Fill the draws of counter streams, two to a word.
 
     Words are mixed in loops of their own, which LLVM writes in vectors, and PAIRS of them are written and read for each
     entry, needed or not: how many are needed, a processor cannot foretell.
     """
-    words, w = np.empty((len(flat) + end - first) // 2 + PAIRS, np.uint64), np.uintp(0)
-    for place in range(first, end):
-        counter, n_words = first_counter(key, book.entries[place]), (book.drawn[place] + 1) >> 1
-        for k in range(PAIRS):
-            words[w + np.uintp(k)] = counter + np.uint64(k) * GOLDEN
-        for k in range(PAIRS, n_words):
-            words[w + np.uintp(k)] = counter + np.uint64(k) * GOLDEN
-        w += np.uintp(n_words)
-    for k in range(w):
-        words[k] = mix(words[k])
-    for k in range(w):
-        words[k] = vertices_of(words[k], n)
+    words, w = np.empty((len(flat) + len(entries)) // 2 + PAIRS, np.uint64), np.uintp(0)
+    for k in range(np.uintp(len(entries))):
+        counter, n_words = first_counter(key, entries[k]), np.uintp((drawn[k] + np.int32(1)) >> np.int32(1))
+        for i in range(PAIRS):
+            words[w + np.uintp(i)] = counter + np.uint64(i) * GOLDEN
+        for i in range(PAIRS, n_words):
+            words[w + np.uintp(i)] = counter + np.uint64(i) * GOLDEN
+        w += n_words
+    for i in range(w):
+        words[i] = vertices_of(mix(words[i]), n)
     at, w = np.uintp(1), np.uintp(0)
-    for place in range(first, end):
-        n_words = (book.drawn[place] + 1) >> 1
-        for k in range(PAIRS):
-            put_pair(flat, at + np.uintp(2 * k), words[w + np.uintp(k)])
-        for k in range(PAIRS, n_words):
-            put_pair(flat, at + np.uintp(2 * k), words[w + np.uintp(k)])
-        at += np.uintp(1 + book.drawn[place])
-        w += np.uintp(n_words)
+    for k in range(np.uintp(len(entries))):
+        n_words = np.uintp((drawn[k] + np.int32(1)) >> np.int32(1))
+        for i in range(PAIRS):
+            put_pair(flat, at + np.uintp(2 * i), words[w + np.uintp(i)])
+        for i in range(PAIRS, n_words):
+            put_pair(flat, at + np.uintp(2 * i), words[w + np.uintp(i)])
+        at += np.uintp(np.int32(1) + drawn[k])
+        w += n_words
 
 
 @jit
@@ -164,15 +161,20 @@ def put_pair(flat: NDArray[np.int32], at: np.uintp, pair: np.uint64) -> None:
 
 @jit
 def fill_tausworthe_draws(
-    plan: Schedule, book: Calendar, first: int, end: int, streams: NDArray[np.int64], n: int, flat: NDArray[np.int32]
+    heads: NDArray[np.int32],
+    entries: NDArray[np.int32],
+    drawn: NDArray[np.int32],
+    streams: NDArray[np.int64],
+    n: int,
+    flat: NDArray[np.int32],
 ) -> None:
     """Fill the draws of umap-learn's streams, which move on."""
     at = 0
-    for place in range(first, end):
-        state = streams[plan.heads[book.entries[place]]]
-        for i in range(book.drawn[place]):
+    for k in range(len(entries)):
+        state = streams[heads[entries[k]]]
+        for i in range(drawn[k]):
             flat[at + 1 + i] = tausworthe_draw(state, n)
-        at += 1 + book.drawn[place]
+        at += 1 + drawn[k]
 
 
 @jit
