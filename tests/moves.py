@@ -9,7 +9,7 @@ from umapinfo.core.curve import Curve, checked_curve
 from umapinfo.core.descent import epochs, initial_state
 from umapinfo.core.forces import EVERY_TAIL, PULLED_TAIL, at_rate, motion_of
 from umapinfo.core.graph import graph_from_csr, prune
-from umapinfo.core.lanes import empty_lanes, walk
+from umapinfo.core.lanes import empty_lanes, several_axes, walk
 from umapinfo.core.lists import SPARE, UPDATE, Lists
 from umapinfo.core.settings import Descent
 from umapinfo.core.timetable import timetable
@@ -82,6 +82,6 @@ def applied(updates, Y, curve, alpha=1.0, gamma=1.0, push_tail=False):
         before = np.empty((len(lists.flat), moved.shape[1]), np.float32)
         count_list(lists, 0, push_tail, counts)
         table = timetable(lists, 0, 1, np.zeros((1, PART), np.int32))
-        walk(lanes, table, lists.flat, moved, motion, counts, before, moved, none, np.empty(0, np.int64))
+        walk(lanes, table, moved, several_axes(moved), motion, counts, before, moved, none, np.empty(0, np.int64))
         delta[t] = before[0]
     return moved, counts, delta

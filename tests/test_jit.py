@@ -16,7 +16,7 @@ from numba.core.event import Listener, install_listener
 
 from umapinfo import callees
 from umapinfo import jit as module
-from umapinfo.jit import jit, parallel_jit, source_digest
+from umapinfo.jit import inlined_jit, jit, parallel_jit, source_digest
 
 
 @jit
@@ -125,6 +125,37 @@ def test_jit__lets_kernels_call_kernels_of_a_numba_with_other_libraries(monkeypa
     monkeypatch.setattr(module, "KNOWN", False)
     inner = jit(shifted.py_func)
     assert jit(lambda x: inner(x, 1))(1.0) == 2.0
+
+
+class ArraysCompiled(Listener):
+    """Counts numba's functions of arrays that are compiled."""
+
+    n = 0
+
+    def on_start(self, event):
+        """A compilation begins."""
+        self.n += event.data["dispatcher"].py_func.__module__ == "numba.np.arrayobj"
+
+    def on_end(self, event):
+        """A compilation ends."""
+
+
+def last_of(n):
+    """Of an array of a type that no kernel makes elsewhere."""
+    return np.full((n, 1, 1), 2.0 + 1.0j)[n - 1, 0, 0]
+
+
+@pytest.mark.skipif(not callees.KNOWN, reason="a numba whose compiler is left as it is")
+def test_jit__compiles_numbas_functions_of_arrays_once_for_kernels_of_all_options(monkeypatch):
+    monkeypatch.setattr(module.KernelFiles, "load", lambda files, key: None)
+    first, later = ArraysCompiled(), ArraysCompiled()
+    with install_listener("numba:compile", first):
+        assert jit(last_of)(3) == 2.0 + 1.0j
+    plain, inlined = jit(last_of), inlined_jit(last_of)
+    with install_listener("numba:compile", later):
+        assert jit(lambda n: plain(n) + inlined(n))(3) == inlined_jit(last_of)(3) * 2.0
+    assert first.n > 0
+    assert later.n == 0
 
 
 @pytest.mark.parametrize("on", [True, False])

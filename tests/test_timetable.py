@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from umapinfo.core.calendar import PART
 from umapinfo.core.lists import Lists
-from umapinfo.core.timetable import fill_begins, timetable
+from umapinfo.core.timetable import all_at_once, fill_begins, timetable
 
 N = 7
 updates = st.lists(st.tuples(st.integers(0, N - 1), st.booleans()), min_size=1, max_size=6)  # tail, and is it a pull
@@ -84,3 +84,11 @@ def test_timetable__has_the_vertices_as_they_come_and_as_they_go(parts, data):
     assert list(found) == sorted(expected, key=lambda vertex: vertex[0])  # ties in the order of the lists
     assert sorted(table.leaving.tolist()) == list(range(len(expected)))
     assert (np.diff(table.ends[table.leaving]) >= 0).all()
+
+
+@given(parts=parts)
+def test_all_at_once__is_the_timetable_in_which_all_vertices_begin_at_once(parts):
+    lists, nought = lists_of(parts), np.zeros((len(parts), PART), np.int32)
+    for r in range(len(parts)):
+        for found, expected in zip(all_at_once(lists, r), timetable(lists, r, r + 1, nought), strict=True):
+            np.testing.assert_array_equal(found, expected)

@@ -1,24 +1,29 @@
 """How numba compiles a kernel for the kernels that call it: to be linked into them, and optimised only there.
 
-Numba would optimise and translate each kernel for itself and, linked, once more in every kernel above it.
+Numba would optimise and translate each kernel for itself and, linked, once more in every kernel above it.  And numba's
+functions of arrays are typed anew for each set of options: here they see one set, whatever the kernel's own are.
 """
 
 import gc
-from typing import Any
+from typing import Any, ClassVar
 
 import numba
 from numba.core import base, codegen, compiler
 
 JITCodeLibrary: Any = getattr(codegen, "JITCodeLibrary", object)
 Compiler: Any = compiler.Compiler
+Flags: Any = getattr(compiler, "Flags", object)
 
 _REPLACED = ("_optimize_functions", "_optimize_final_module", "_finalize_final_module")
 _CALLED = ("_finalize_dynamic_globals", "_verify_declare_only_symbols")
-_USED = (*((JITCodeLibrary, name) for name in _REPLACED + _CALLED), (base.BaseContext, "insert_user_function"))
-# Of another numba, whose private parts may mean something else, each kernel is compiled for itself.
-KNOWN = numba.__version__.startswith("0.68.") and all(
-    hasattr(*used) for used in (*_USED, (compiler.Flags, "no_compile"))
+_PIPELINE = ("_compile_core", "define_pipelines")
+_USED = (
+    *((JITCodeLibrary, name) for name in _REPLACED + _CALLED),
+    *((Compiler, name) for name in _PIPELINE),
+    (base.BaseContext, "insert_user_function"),
 )
+# Of another numba, whose private parts may mean something else, each kernel is compiled for itself.
+KNOWN = numba.__version__.startswith("0.68.") and all(hasattr(*used) for used in (*_USED, (Flags, "no_compile")))
 
 
 class CalleeLibrary(JITCodeLibrary):  # type: ignore[misc]
@@ -36,8 +41,33 @@ class CalleeLibrary(JITCodeLibrary):  # type: ignore[misc]
         self._finalized = True
 
 
+class _SharedFlags(Flags):  # type: ignore[misc]
+    """What functions within a kernel are compiled by, and found by in numba's caches: nothing but itself is alike."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+
+class _KernelFlags(Flags):  # type: ignore[misc]
+    """A kernel's flags, whose copy is the same for all kernels of alike flags, but for those that concern it alone."""
+
+    __slots__ = ()
+    shared: ClassVar[dict[str, _SharedFlags]] = {}
+
+    def copy(self) -> _SharedFlags:
+        """What a compiler hands on to what the kernel calls."""
+        flags: Any = _SharedFlags(self)
+        for name in ("auto_parallel", "forceinline", "no_cfunc_wrapper", "no_compile", "no_cpython_wrapper"):
+            flags.discard(name)
+        return self.shared.setdefault(flags.summary(), flags)
+
+
 class KernelCompiler(Compiler):  # type: ignore[misc]
-    """Numba's pipeline, without Python's search for cycles, to which the many objects of a compiler give much to do."""
+    """Numba's pipeline, with shared flags for what a kernel calls.
+
+    And without Python's search for cycles, to which the many objects of a compiler give much to do.
+    """
 
     def compile_extra(self, function: Any) -> Any:
         """Compile a function for the types that the pipeline was made with; numba's lock is held."""
@@ -48,6 +78,17 @@ class KernelCompiler(Compiler):  # type: ignore[misc]
         finally:
             if searches:
                 gc.enable()
+
+    def _compile_core(self) -> Any:
+        self.own_flags = self.state.flags
+        if KNOWN:
+            self.state.flags = _KernelFlags(self.own_flags)
+        return super()._compile_core()
+
+    def define_pipelines(self) -> Any:
+        """Numba's passes; by now it has taken a copy of the flags."""
+        self.state.flags = self.own_flags
+        return super().define_pipelines()
 
 
 class CalleeCompiler(KernelCompiler):

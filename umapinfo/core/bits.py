@@ -15,6 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 FLOAT, INT = ir.FloatType(), ir.IntType(32)
+item_pointer: Any = cgutils.get_item_pointer
 EXPONENT = -(1 << 23)  # the bits of sign and exponent
 SQRT_HALF = 0x3F3504F3  # the bits of sqrt(1/2)
 NO_BITS = np.int32(0x7F000000)  # the bits of 2^127
@@ -123,7 +124,7 @@ def take_next(context: Any, taken: Any, k: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         array = context.make_array(taken)(context, builder, given[0])
-        place = cgutils.get_item_pointer(context, builder, taken, array, [given[1]], wraparound=False)
+        place = item_pointer(context, builder, taken, array, [given[1]], wraparound=False)
         return builder.atomic_rmw("add", place, ir.Constant(ir.IntType(64), 1), "monotonic")
 
     return types.int64(taken, types.uintp), code

@@ -27,9 +27,9 @@ from umapinfo.core.bits import take_next
 from umapinfo.core.calendar import FEW, Calendar, Schedule, block_starts, part_starts
 from umapinfo.core.counts import Counts, count_list
 from umapinfo.core.forces import Motion
-from umapinfo.core.lanes import empty_lanes, walk
+from umapinfo.core.lanes import empty_lanes, several_axes, walk
 from umapinfo.core.lists import Kept, Lists, list_part, records
-from umapinfo.core.timetable import timetable
+from umapinfo.core.timetable import all_at_once
 from umapinfo.jit import jit, parallel_jit
 
 AT_A_TIME = 4096  # vertices that a thread has react
@@ -86,16 +86,17 @@ def move_epoch(
 ) -> None:
     """Move Y by an epoch of the calendar, count it, and append its records and differences to `kept`, if not None."""
     blocks.moved[:], blocks.taken[:] = Y, 0
+    several = several_axes(Y)
     if kept is None:
         move = move_together if len(plan.heads) > FEW else move_alone
-        move(plan, book, blocks, epoch, seed, motion, counts, Y)
+        move(plan, book, blocks, epoch, seed, motion, counts, Y, several)
     else:
         for b in range(len(blocks.parts) - 1):
             begin(blocks, 0, Y)
             for part in range(blocks.parts[b], blocks.parts[b + 1]):
                 lists = list_part(plan, book, part, epoch, seed, None, len(Y))
                 delta = np.empty((len(lists.flat), Y.shape[1]), np.float32)
-                move_part(lists, motion, counts, delta, blocks, 0)
+                move_part(lists, motion, counts, delta, blocks, 0, several)
                 kept.extend(records(plan, book, part, epoch, lists, delta))
             react(blocks, 1, 0, len(Y), motion, Y)
     if blocks.missed[:, -1].any():
@@ -113,12 +114,13 @@ def move_together(
     motion: Motion,
     counts: Counts,
     Y: NDArray[np.float32],
+    several: int | None,
 ) -> None:
     """Move Y by an epoch, in threads."""
     n_teams, n_spans = len(blocks.reactions), (len(Y) + AT_A_TIME - 1) // AT_A_TIME
     for b in range(len(blocks.parts) - 1):
         for team in prange(n_teams):
-            move_team(plan, book, blocks, b, team, epoch, seed, motion, counts, Y)
+            move_team(plan, book, blocks, b, team, epoch, seed, motion, counts, Y, several)
         for span in prange(n_spans):
             react(blocks, n_teams, span * AT_A_TIME, min((span + 1) * AT_A_TIME, len(Y)), motion, Y)
 
@@ -133,10 +135,11 @@ def move_alone(
     motion: Motion,
     counts: Counts,
     Y: NDArray[np.float32],
+    several: int | None,
 ) -> None:
     """`move_together` without threads."""
     for b in range(len(blocks.parts) - 1):
-        move_team(plan, book, blocks, b, 0, epoch, seed, motion, counts, Y)
+        move_team(plan, book, blocks, b, 0, epoch, seed, motion, counts, Y, several)
         react(blocks, 1, 0, len(Y), motion, Y)
 
 
@@ -152,6 +155,7 @@ def move_team(
     motion: Motion,
     counts: Counts,
     Y: NDArray[np.float32],
+    several: int | None,
 ) -> None:
     """Move the vertices of parts of block b, as long as one is left, and keep nothing."""
     first = blocks.parts[b]
@@ -159,7 +163,7 @@ def move_team(
     part = first + take_next(blocks.taken, np.uintp(b))
     while part < blocks.parts[b + 1]:
         lists = list_part(plan, book, part, epoch, seed, None, len(Y))
-        move_part(lists, motion, counts, None, blocks, team)
+        move_part(lists, motion, counts, None, blocks, team, several)
         part = first + take_next(blocks.taken, np.uintp(b))
 
 
@@ -171,15 +175,14 @@ def move_part(
     delta: NDArray[np.float32] | None,
     blocks: Blocks,
     team: int,
+    several: int | None,
 ) -> None:
     """Move the vertices of a part's list to blocks.moved, and add up the reactions."""
     count_list(lists, 0, False, counts)
-    n, at_once = lists.n_vertices[0], np.empty_like(lists.vertices)
-    for v in range(n):
-        at_once[0, v] = 0
-    lanes, Y = empty_lanes(n, blocks.moved.shape[1], motion), blocks.before[team]
-    table = timetable(lists, 0, 1, at_once)
-    walk(lanes, table, lists.flat, Y, motion, counts, delta, blocks.moved, blocks.reactions[team], blocks.missed[team])
+    table, before = all_at_once(lists, 0), blocks.before[team]
+    reactions, missed = blocks.reactions[team], blocks.missed[team]
+    lanes = empty_lanes(len(table.vertices), before.shape[1], motion)
+    walk(lanes, table, before, several, motion, counts, delta, blocks.moved, reactions, missed)
 
 
 @jit

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from umapinfo.core.calendar import FEW, Calendar, Schedule
 from umapinfo.core.counts import Counts, count_list
 from umapinfo.core.forces import EVERY_TAIL, Motion
-from umapinfo.core.lanes import empty_lanes, walk
+from umapinfo.core.lanes import empty_lanes, several_axes, walk
 from umapinfo.core.lists import Kept, Lists, empty_lists, fill_list, records
 from umapinfo.core.timetable import fill_begins, timetable
 from umapinfo.jit import jit
@@ -47,7 +47,7 @@ def move_epoch(
     ahead = one_ahead if len(plan.heads) > FEW else map
     for first, lists, begins in ahead(listed, range(0, n_parts, AT_A_TIME)):
         delta = None if kept is None else np.empty((len(lists.flat), Y.shape[1]), np.float32)
-        apply_parts(lists, begins, Y, motion, counts, delta)
+        apply_parts(lists, begins, Y, several_axes(Y), motion, counts, delta)
         if kept is not None and delta is not None:
             kept.extend(records(plan, book, first, epoch, lists, delta))
 
@@ -88,6 +88,7 @@ def apply_parts(
     lists: Lists,
     begins: NDArray[np.int32],
     Y: NDArray[np.float32],
+    several: int | None,
     motion: Motion,
     counts: Counts,
     delta: NDArray[np.float32] | None,
@@ -99,4 +100,4 @@ def apply_parts(
     for first in range(0, len(lists.n_vertices), TOGETHER):
         table = timetable(lists, first, min(first + TOGETHER, len(lists.n_vertices)), begins)
         lanes = empty_lanes(len(table.vertices), Y.shape[1], motion)
-        walk(lanes, table, lists.flat, Y, motion, counts, delta, Y, none, nobody)
+        walk(lanes, table, Y, several, motion, counts, delta, Y, none, nobody)

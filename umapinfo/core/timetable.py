@@ -32,6 +32,8 @@ class Timetable(NamedTuple):
         Steps of the first and of the last update.
     leaving : int64[m]
         Which of them goes first, second, ...
+    flat : int32
+        That of the lists.
     """
 
     vertices: NDArray[np.int32]
@@ -39,6 +41,7 @@ class Timetable(NamedTuple):
     begins: NDArray[np.int64]
     ends: NDArray[np.int64]
     leaving: NDArray[np.int64]
+    flat: NDArray[np.int32]
 
 
 @jit
@@ -96,13 +99,24 @@ def timetable(lists: Lists, first: int, end: int, begins: NDArray[np.int32]) -> 
             rows[k], places[k], steps[k] = r, v, begins[r, v]
             n_steps = max(n_steps, steps[k] + lists.starts[r, v + 1] - lists.starts[r, v])
             k += 1
-    order = by_step(steps, n_steps)
-    table = Timetable(np.empty(m, np.int32), np.empty(m, np.int64), np.empty(m, np.int64), np.empty(m, np.int64), order)
+    order, ends = by_step(steps, n_steps), np.empty(m, np.int64)
+    vertices, starts, begun = np.empty(m, np.int32), np.empty(m, np.int64), np.empty(m, np.int64)
     for k in range(m):
         r, v = rows[order[k]], places[order[k]]
-        table.vertices[k], table.starts[k], table.begins[k] = lists.vertices[r, v], lists.starts[r, v], begins[r, v]
-        table.ends[k] = table.begins[k] + lists.starts[r, v + 1] - table.starts[k] - 1
-    return Timetable(table.vertices, table.starts, table.begins, table.ends, by_step(table.ends, n_steps))
+        vertices[k], starts[k], begun[k] = lists.vertices[r, v], lists.starts[r, v], begins[r, v]
+        ends[k] = begun[k] + lists.starts[r, v + 1] - starts[k] - 1
+    return Timetable(vertices, starts, begun, ends, by_step(ends, n_steps), lists.flat)
+
+
+@jit
+def all_at_once(lists: Lists, r: int) -> Timetable:
+    """The timetable of row r of lists, all of whose vertices begin at step 0."""
+    m, starts, n_steps = int(lists.n_vertices[r]), lists.starts[r], 0
+    begins, ends = np.empty(m, np.int64), np.empty(m, np.int64)
+    for v in range(m):
+        begins[v], ends[v] = 0, starts[v + 1] - starts[v] - 1
+        n_steps = max(n_steps, ends[v] + 1)
+    return Timetable(lists.vertices[r][:m], starts[:m], begins, ends, by_step(ends, n_steps), lists.flat)
 
 
 @jit
