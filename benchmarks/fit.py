@@ -46,12 +46,13 @@ def main() -> None:
             found = {"data": name, **descents(name, options.only, options.repeats)}
             write(f"descent_{name}", found)
             tell(f"{name}, descent", found["ratios"])
+            print("\n".join(descent_rows(found)))
         if "fits" not in options.skip:
             sides = {side: fits(side, name, options.skip) for side in options.only}
             whole = ratios({side: later(of_side)["all"] for side, of_side in sides.items()})
             write(f"fit_{name}", {"data": name, "sides": sides, "ratios": whole})
             tell(f"{name}, whole fit, warm", whole)
-            table(name, sides)
+            print("\n".join(rows(name, sides)))
 
 
 def points(name: str) -> Any:
@@ -262,14 +263,27 @@ def tell(what: str, found: dict[str, float]) -> None:
         print(f"{what}, {pair}: {ratio:.2f}")
 
 
-def table(name: str, sides: dict[str, Any]) -> None:
-    """Print fits, for the README."""
-    for side, of_side in sides.items():
-        warm = of_side["warm"]
-        empty = f"{of_side['empty']['import'] + of_side['empty']['first']['all']:.1f}" if "empty" in of_side else "-"
-        first = f"{warm['import'] + warm['first']['all']:.1f}"
-        said = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in later(of_side).items())
-        print(f"| {name} | {side} | {empty} | {first} | {said} | {warm['peak_bytes'] / 1e9:.2f} GB |")
+def rows(name: str, sides: dict[str, Any]) -> list[str]:
+    """Fits as rows of the README's table: seconds, and peak memory."""
+    written = []
+    for side in filter(sides.get, SIDES):
+        of_side, warm = sides[side], sides[side]["warm"]
+        first = {kind: of_side[kind]["import"] + of_side[kind]["first"]["all"] for kind in of_side}
+        fit = later(of_side)
+        cells = [f"{first['empty']:.1f}" if "empty" in first else "", f"{first['warm']:.1f}"]
+        cells += [f"{fit[stage]:.{1 if fit['all'] >= 10 else 2}f}" for stage in ("all", "neighbours", "start", "descent")]
+        written.append("| " + " | ".join([name, side, *cells, f"{warm['peak_bytes'] / 1e9:.2f} GB"]) + " |")
+    return written
+
+
+def descent_rows(found: dict[str, Any]) -> list[str]:
+    """Descents as rows of the README's table: seconds of each turn, and the median of umap-learn's seeded over them."""
+    beside = median(found["seconds"]["umap-learn seeded"])
+    return [
+        f"| {side} | {', '.join(f'{value:.1f}' for value in seconds)} | {beside / median(seconds):.1f} |"
+        for side in SIDES
+        if (seconds := found["seconds"].get(side))
+    ]
 
 
 if __name__ == "__main__":

@@ -67,6 +67,17 @@ def test_bits__are_those_of_no_threads_for_any_number_of_threads(n_blocks, n_thr
         assert wide_digest(n_blocks) == expected
 
 
+def test_bits__in_three_axes_are_those_of_no_threads_and_of_kept_updates(n_threads, request):
+    mu, descent, start = wide_case(order="blocked", n_blocks=3)
+    start = np.column_stack([start, start[:, 0] * 3 % 10])
+    expected = run_through(mu, descent, start)
+    request.getfixturevalue("always_threads")
+    n_threads(numba.config.NUMBA_NUM_THREADS)
+    assert same_bits(run_through(mu, descent, start), expected)
+    assert same_bits(run_through(mu, descent, start, keep_updates=range(15)), expected)
+    assert (np.ptp(expected.Y - start, axis=0) > 0).all()
+
+
 @pytest.mark.parametrize("layer", ["workqueue", "omp"])
 def test_bits__are_the_same_in_another_process_with_four_threads_of_either_layer(layer, tmp_path):
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])

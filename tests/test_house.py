@@ -212,3 +212,14 @@ def test_readme__quotes_the_numbers_of_the_figures():
     quoted += [f"{table['purported, embedding']:,.0f}", f"{table['effective, embedding']:,.1f}"]
     missing = [number for number in quoted if number not in readme]
     assert not missing, f"README.md does not quote {missing}"
+
+
+def test_readme__has_the_seconds_of_the_benchmarks(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    fit, results = importlib.import_module("fit"), ROOT / "benchmarks" / "results"
+    expected = fit.descent_rows(json.loads((results / "descent_mnist.json").read_text()))
+    for name in fit.DATA:
+        expected += fit.rows(name, json.loads((results / f"fit_{name}.json").read_text())["sides"])
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(expected) > 4
+    assert [row for row in expected if row not in readme] == []

@@ -146,7 +146,7 @@ def last_of(n):
 
 
 @pytest.mark.skipif(not callees.KNOWN, reason="a numba whose compiler is left as it is")
-def test_jit__compiles_numbas_functions_of_arrays_once_for_kernels_of_all_options(monkeypatch):
+def test_jit__compiles_numbas_functions_of_arrays_once_for_kernels_callees_and_inlined_ones(monkeypatch):
     monkeypatch.setattr(module.KernelFiles, "load", lambda files, key: None)
     first, later = ArraysCompiled(), ArraysCompiled()
     with install_listener("numba:compile", first):

@@ -92,3 +92,4 @@ def test_all_at_once__is_the_timetable_in_which_all_vertices_begin_at_once(parts
     for r in range(len(parts)):
         for found, expected in zip(all_at_once(lists, r), timetable(lists, r, r + 1, nought), strict=True):
             np.testing.assert_array_equal(found, expected)
+            assert found.dtype == expected.dtype  # else what takes either is compiled twice

@@ -1,7 +1,8 @@
 """How numba compiles a kernel for the kernels that call it: to be linked into them, and optimised only there.
 
-Numba would optimise and translate each kernel for itself and, linked, once more in every kernel above it.  And numba's
-functions of arrays are typed anew for each set of options: here they see one set, whatever the kernel's own are.
+Numba would optimise and translate each kernel for itself and, linked, once more in every kernel above it.  And it would
+type its functions of arrays anew for each set of options: outside of loops in threads they see one set here, whether a
+kernel is called from Python, called by others or put into them.
 """
 
 import gc
@@ -42,11 +43,21 @@ class CalleeLibrary(JITCodeLibrary):  # type: ignore[misc]
 
 
 class _SharedFlags(Flags):  # type: ignore[misc]
-    """What functions within a kernel are compiled by, and found by in numba's caches: nothing but itself is alike."""
+    """What functions within a kernel are compiled by, and found by in numba's caches.
+
+    Numba looks there by the names of all flags, and then compares all values with those of each entry; there is only
+    one of these for alike values.
+    """
 
     __slots__ = ()
     __hash__ = object.__hash__
-    __eq__ = object.__eq__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def copy(self) -> Any:
+        """Flags that may be changed."""
+        return Flags(self)
 
 
 class _KernelFlags(Flags):  # type: ignore[misc]

@@ -156,8 +156,8 @@ def jit(kernel: Kernel) -> Kernel:
 def inlined_jit(kernel: Kernel) -> Kernel:
     """Compile a kernel as `jit` does, and put it into any kernel that calls it.
 
-    LLVM decides by a kernel's size whether it does so.  A call hands over each array as seven numbers or more: of some
-    tuples of arrays that takes longer than a short kernel itself.
+    Of others LLVM decides by their size.  A call hands over each array as seven numbers or more: of some tuples of
+    arrays that takes longer than a short kernel itself.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Operations that Python has no word for, as one instruction each in a kernel: on the bits of numbers, and a few more.
 
 All but `take_next` vectorise.  `fma` is rounded once on any machine (in software, slowly, where the processor has
-none), so that bits do not depend on the processor.  Integers are int32 here: numba's own arithmetic would widen them to
-int64, which halves the width of a vector.
+none), so that bits do not depend on the processor.  Beside float32, integers are int32: numba's own arithmetic would
+widen them to int64, which halves the width of a vector.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 FLOAT, INT = ir.FloatType(), ir.IntType(32)
-item_pointer: Any = cgutils.get_item_pointer
+item_pointer: Any = cgutils.get_item_pointer  # which has no types
 EXPONENT = -(1 << 23)  # the bits of sign and exponent
 SQRT_HALF = 0x3F3504F3  # the bits of sqrt(1/2)
 NO_BITS = np.int32(0x7F000000)  # the bits of 2^127
@@ -110,7 +110,7 @@ def float_of(context: Any, bits: Any) -> Any:
 
 @_instruction
 def zero_where(context: Any, flag: Any, x: Any) -> Any:
-    """Float32 x, or 0 where the flag is set, without a branch: one may keep a loop from being written in vectors."""
+    """Float32 x, or 0 where the flag is set, without a branch, which may keep a loop from being vectors."""
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         return builder.select(given[0], ir.Constant(FLOAT, 0.0), given[1])
@@ -121,6 +121,8 @@ def zero_where(context: Any, flag: Any, x: Any) -> Any:
 @_instruction
 def take_next(context: Any, taken: Any, k: Any) -> Any:
     """The number in taken[k], an array of int64, which is then one larger for whoever asks next, in any thread."""
+    if taken.dtype != types.int64:
+        raise TypeError(f"taken: expected an array of int64, got one of {taken.dtype}")
 
     def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         array = context.make_array(taken)(context, builder, given[0])

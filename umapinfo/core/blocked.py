@@ -53,7 +53,7 @@ class Blocks(NamedTuple):
     missed : int64[n_teams, n + 1]
         How often a tail was not pulled, as it stood where its head did, and the same for all; 0 between epochs.
     taken : int64[n_blocks]
-        How many parts of a block teams have taken in the epoch: whoever has moved one takes the next.
+        How often teams have asked for a part of a block in the epoch; whoever has moved one asks for the next.
     """
 
     parts: NDArray[np.int64]

@@ -87,7 +87,7 @@ def walk(
 ) -> None:
     """Move vertices through their lists by a timetable; vertex i ends in out[i], tails that move now are in Y.
 
-    several: `several_axes` of Y.
+    several: `several_axes` of Y, None for two axes.
     delta float32[n_updates, d], unless None, is filled with the differences before each update.  To tails that move
     later the forces on their heads are added in reactions int32[n, d], in motion.units, and to `missed` int64[n + 1],
     for the tail and for all, attractions that moved nothing.
@@ -95,7 +95,7 @@ def walk(
     vertex, start, named, buffers, forces = lanes.vertex, lanes.start, lanes.named, lanes.buffers, lanes.forces
     flat, m, width, any_tail = table.flat, len(table.vertices), len(vertex), motion.tails == EVERY_TAIL
     n_axes = 2 if several is None else several
-    moved, pairs, lane_of = np.empty(width + 1, np.uintp), np.empty((width, 2), np.float32), np.empty(m, np.int64)
+    moved, pairs, lane_of = np.empty(width, np.uintp), np.empty((width, 2), np.float32), np.empty(m, np.int64)
     for lane in range(width):
         pairs[lane, 0] = pairs[lane, 1] = ZERO
     n, t, n_come, n_gone = 0, 0, 0, 0
@@ -213,8 +213,7 @@ def look(
         for lane in range(n, wide):
             buffers[gap, lane] = ZERO
         for lane in range(wide):
-            difference = buffers[place, lane] - buffers[gap, lane]
-            difference = ZERO if named[lane] == vertex[lane] else difference
+            difference = zero_where(named[lane] == vertex[lane], buffers[place, lane] - buffers[gap, lane])
             buffers[gap, lane] = difference
             square = difference * difference
             buffers[SQUARE, lane] = buffers[SQUARE, lane] + square if axis > 0 else square

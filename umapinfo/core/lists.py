@@ -104,12 +104,13 @@ def fill_list(
     first, end = book.starts[part, epoch - book.epoch - 1], book.starts[part, epoch - book.epoch]
     entries, drawn = book.entries[first:end], book.drawn[first:end]
     vertices, starts, pulls = lists.vertices[r], lists.starts[r], lists.pulls[r]
-    at, here, v, n_due, pulls[0] = np.uintp(starts[0]), np.int32(-1), np.uintp(0), np.uintp(end - first), 0
+    at, here, v, n_due = np.uintp(starts[0]), np.int32(-1), np.uintp(0), np.uintp(end - first)
+    pulls[0] = 0
     for k in range(n_due):  # without a branch: where the next vertex begins, a processor cannot foretell
         head = plan.heads[np.uintp(entries[k])]
-        v += np.uintp(head != here)
+        v += np.uintp(head != here)  # so many have begun
         here = head
-        at += np.uintp(np.int32(1) + drawn[k])
+        at += np.uintp(1 + drawn[k])
         vertices[v - np.uintp(1)], starts[v], pulls[v] = head, at, k + np.uintp(1)
     lists.n_vertices[r] = v
     flat = lists.flat[starts[0] : at + np.uintp(SPARE)]
@@ -120,7 +121,7 @@ def fill_list(
     at = np.uintp(0)
     for k in range(n_due):
         flat[at] = ~plan.tails[np.uintp(entries[k])]
-        at += np.uintp(np.int32(1) + drawn[k])
+        at += np.uintp(1 + drawn[k])
 
 
 @jit
@@ -129,12 +130,12 @@ def fill_counter_draws(
 ) -> None:
     """Fill the draws of counter streams, two to a word.
 
-    Words are mixed in loops of their own, which LLVM writes in vectors, and PAIRS of them are written and read for each
-    entry, needed or not: how many are needed, a processor cannot foretell.
+    Words are mixed in a loop of their own, which LLVM writes in vectors, and PAIRS of them are written and read for
+    each entry, needed or not: how many are needed, a processor cannot foretell.
     """
     words, w = np.empty((len(flat) + len(entries)) // 2 + PAIRS, np.uint64), np.uintp(0)
     for k in range(np.uintp(len(entries))):
-        counter, n_words = first_counter(key, entries[k]), np.uintp((drawn[k] + np.int32(1)) >> np.int32(1))
+        counter, n_words = first_counter(key, entries[k]), np.uintp((drawn[k] + 1) >> 1)
         for i in range(PAIRS):
             words[w + np.uintp(i)] = counter + np.uint64(i) * GOLDEN
         for i in range(PAIRS, n_words):
@@ -144,12 +145,12 @@ def fill_counter_draws(
         words[i] = vertices_of(mix(words[i]), n)
     at, w = np.uintp(1), np.uintp(0)
     for k in range(np.uintp(len(entries))):
-        n_words = np.uintp((drawn[k] + np.int32(1)) >> np.int32(1))
+        n_words = np.uintp((drawn[k] + 1) >> 1)
         for i in range(PAIRS):
             put_pair(flat, at + np.uintp(2 * i), words[w + np.uintp(i)])
         for i in range(PAIRS, n_words):
             put_pair(flat, at + np.uintp(2 * i), words[w + np.uintp(i)])
-        at += np.uintp(np.int32(1) + drawn[k])
+        at += np.uintp(1 + drawn[k])
         w += n_words
 
 

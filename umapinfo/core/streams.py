@@ -62,7 +62,7 @@ def first_counter(key: np.uint64, entry: int) -> np.uint64:
 @jit
 def vertices_of(word: np.uint64, n: int) -> np.uint64:
     """The vertices in [0, n) of the halves of a random word, as halves of a word."""
-    n_low = np.uint64(n) & LOW_HALF  # all of n, so that LLVM multiplies halves of words only
+    n_low = np.uint64(n) & LOW_HALF  # n itself, of which LLVM then knows that it fits a half: products are cheaper
     low, high = (word & LOW_HALF) * n_low, (word >> HALF_BITS) * n_low
     return (low >> HALF_BITS) | (high & ~LOW_HALF)
 
