@@ -269,9 +269,10 @@ def rows(name: str, sides: dict[str, Any]) -> list[str]:
     for side in filter(sides.get, SIDES):
         of_side, warm = sides[side], sides[side]["warm"]
         first = {kind: of_side[kind]["import"] + of_side[kind]["first"]["all"] for kind in of_side}
-        fit = later(of_side)
+        fit, stages = later(of_side), ("all", "neighbours", "start", "descent")
+        digits = 1 if fit["all"] >= 10 else 2
         cells = [f"{first['empty']:.1f}" if "empty" in first else "", f"{first['warm']:.1f}"]
-        cells += [f"{fit[stage]:.{1 if fit['all'] >= 10 else 2}f}" for stage in ("all", "neighbours", "start", "descent")]
+        cells += [f"{fit[stage]:.{digits}f}" for stage in stages]
         written.append("| " + " | ".join([name, side, *cells, f"{warm['peak_bytes'] / 1e9:.2f} GB"]) + " |")
     return written
 
