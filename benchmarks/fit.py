@@ -264,7 +264,7 @@ def tell(what: str, found: dict[str, float]) -> None:
 
 
 def rows(name: str, sides: dict[str, Any]) -> list[str]:
-    """Fits as rows of the README's table: seconds, and peak memory."""
+    """Fits as rows of the README's table: seconds, what a trace takes beside, and peak memory."""
     written = []
     for side in filter(sides.get, SIDES):
         of_side, warm = sides[side], sides[side]["warm"]
@@ -273,6 +273,7 @@ def rows(name: str, sides: dict[str, Any]) -> list[str]:
         digits = 1 if fit["all"] >= 10 else 2
         cells = [f"{first['empty']:.1f}" if "empty" in first else "", f"{first['warm']:.1f}"]
         cells += [f"{fit[stage]:.{digits}f}" for stage in stages]
+        cells += [f"{fit['trace']:.1f}" if "trace" in fit else ""]
         written.append("| " + " | ".join([name, side, *cells, f"{warm['peak_bytes'] / 1e9:.2f} GB"]) + " |")
     return written
 
