@@ -141,10 +141,11 @@ def fill_rows(
     global_mean: of all distances, those of points to themselves counted.
     """
     listed = distances.shape[1]
-    target = np.log2(np.float64(listed + 1))
+    target, row = np.log2(np.float64(listed + 1)), np.empty(listed, np.float32)
     for i in range(start, stop):
         scale = search_scale(mean_with_self(distances[i], listed + 1))
-        row = (distances[i] / scale).astype(np.float32)
+        for j in range(listed):
+            row[j] = np.float32(distances[i, j] / scale)
         nearest = row_rho(row, local_connectivity)
         width = search_sigma(row, nearest, target, kernel)
         mean = mean_with_self(row, listed + 1) if nearest > 0.0 else global_mean / scale
