@@ -91,14 +91,14 @@ class KernelCompiler(Compiler):  # type: ignore[misc]
                 gc.enable()
 
     def _compile_core(self) -> Any:
-        self.own_flags = self.state.flags
         if KNOWN:
-            self.state.flags = _KernelFlags(self.own_flags)
+            self.own_flags, self.state.flags = self.state.flags, _KernelFlags(self.state.flags)
         return super()._compile_core()
 
     def define_pipelines(self) -> Any:
         """Numba's passes; by now it has taken a copy of the flags."""
-        self.state.flags = self.own_flags
+        if KNOWN:
+            self.state.flags = self.own_flags
         return super().define_pipelines()
 
 

@@ -53,7 +53,7 @@ class Lanes(NamedTuple):
 
 
 def several_axes(Y: NDArray[np.float32]) -> int | None:
-    """How many axes Y has; None in the plane, for which `walk` is then compiled alone, in a third less time."""
+    """How many axes Y has; None in the plane, for which alone `walk` is then compiled, in less time."""
     return None if Y.shape[1] == 2 else Y.shape[1]
 
 
