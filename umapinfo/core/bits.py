@@ -1,8 +1,8 @@
 """Operations that Python has no word for, as one instruction each in a kernel: on the bits of numbers, and a few more.
 
-All but `take_next` vectorise.  `fma` is rounded once on any machine (in software, slowly, where the processor has
-none), so that bits do not depend on the processor.  Beside float32, integers are int32: numba's own arithmetic would
-widen them to int64, which halves the width of a vector.
+All but `take_next` vectorise.  `fma` and `fma64` are rounded once on any machine (in software, slowly, where the
+processor has none), so that bits do not depend on the processor.  Beside float32, integers are int32: numba's own
+arithmetic would widen them to int64, which halves the width of a vector.
 """
 
 from collections.abc import Callable
@@ -30,6 +30,13 @@ def _instruction(typed: Callable[..., Any]) -> Any:
 def fma(context: Any, x: Any, y: Any, z: Any) -> Any:
     """Float32 x y + z, rounded once."""
     signature = types.float32(types.float32, types.float32, types.float32)
+    return signature, lambda context, builder, signature, given: builder.fma(*given)
+
+
+@_instruction
+def fma64(context: Any, x: Any, y: Any, z: Any) -> Any:
+    """Float64 x y + z, rounded once."""
+    signature = types.float64(types.float64, types.float64, types.float64)
     return signature, lambda context, builder, signature, given: builder.fma(*given)
 
 

@@ -19,7 +19,7 @@ SAMPLE = 3_000  # points from which the number of near pairs is estimated
 TRIMMED = (0, 16, 64, 256, 1024)  # vertices that may be left out of the box
 MODES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1280, 1536, 2048, 3072, 4096)
 MODES_3D = (16, 24, 32, 48, 64, 96, 128, 192, 256)
-DIRECT, MODE, POINT = 30e-9, 48e-9, 0.1e-6  # an ordered pair; a mode and a point a transform
+DIRECT, WIDE, MODE, POINT = 30e-9, 7e-9, 48e-9, 0.1e-6  # an ordered pair by either; a mode and a point a transform
 NEAR, NEAR_SINGLE = 9e-9, 1.6e-9  # a near pair looked at
 NARROWEST = 1e-140  # layout units: the squares of radii must not underflow
 CHOICE = 0.1  # the choice itself, and the check
@@ -65,7 +65,7 @@ def choose(Y: Floats, n_transforms: int, moment: int, steps: float, near: float,
         What another way would cost.
     """
     n, d = Y.shape
-    if d not in (2, 3):
+    if d not in (2, 3) or budget <= CHOICE:
         return None
     columns, sample = np.ascontiguousarray(Y.T), np.random.default_rng(0).choice(n, min(n, SAMPLE), replace=False)
     middle = np.median(columns[:, :: max(n // SAMPLE, 1)], axis=1)

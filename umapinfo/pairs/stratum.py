@@ -25,8 +25,8 @@ from numpy.typing import ArrayLike, NDArray
 from umapinfo.core.curve import Curve, checked_curve, logit
 from umapinfo.jit import jit, parallel_jit
 from umapinfo.pairs.cells import Cells, cells_of, count_candidates, fill_ranges, pilot_radius2
-from umapinfo.pairs.direct import fill_potentials
 from umapinfo.pairs.draws import Draws, draws_by, half_product
+from umapinfo.pairs.edges import fill_potentials
 from umapinfo.pairs.potentials import real_potential, squared_distance
 from umapinfo.pairs.sums import checked_codes, checked_layout, checked_weights
 
@@ -251,5 +251,5 @@ def far_bound(layout: Floats, radius2: float, codes: NDArray[np.int64], curve: C
     low = max(min(radius2, extent2), 1e-300)
     s = np.geomspace(low, max(extent2, low), 1024)
     f = np.empty((len(codes), len(s)))
-    fill_potentials(codes, s, curve, len(s), -1, f)
+    fill_potentials(s, codes, curve, 0, len(s), f)
     return abs(f).max(axis=1)

@@ -7,17 +7,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from umapinfo.core.curve import Curve, checked_curve
-from umapinfo.pairs.choice import DIRECT
+from umapinfo.pairs.choice import DIRECT, WIDE
 from umapinfo.pairs.direct import fill_sums
 from umapinfo.pairs.far import Plan
 from umapinfo.pairs.fourier import Sums, fourier_sums
 from umapinfo.pairs.potentials import CLIPPED, POTENTIALS, code_of
 from umapinfo.pairs.tiles import tile_sums, tiles_error
+from umapinfo.pairs.wide import CODES
 from umapinfo.threads import in_parts
 
-EXACT_UP_TO = 4000  # points: an exact sum takes a fifth of a second
+EXACT_UP_TO = 4000  # points: an exact sum takes under a tenth of a second for most potentials, or half a second
 AT_A_TIME = 200_000  # pairs that a thread sums: some milliseconds
-TILES_FASTER = 65.0  # than the float64 body
+TILES_FASTER = 65.0  # than the float64 body's formulas
 RTOL = 1e-6
 
 
@@ -129,8 +130,8 @@ def _summed(sums: Sums, rtol: float | None, plan: Plan | None) -> tuple[Any, ...
     if rtol is None or (n <= EXACT_UP_TO and plan is None):
         return _direct(sums, "an exact sum was asked for" if rtol is None else f"{n} points are few")
     error = tiles_error(*sums[:4]) if sums.moment == 0 else np.inf
-    direct = DIRECT * n * n * len(sums.codes) * sums.layout.shape[1] ** sums.moment
-    cheapest = direct / TILES_FASTER if error <= rtol else direct
+    tiles = DIRECT * n * n * len(sums.codes) / TILES_FASTER
+    cheapest = tiles if error <= rtol else _direct_cost(sums)
     why_not = "the potential has a kink, or the layout has not 2 or 3 dimensions"
     if CLIPPED not in sums.codes and sums.layout.shape[1] in (2, 3):
         found, not_planned = fourier_sums(sums, rtol, plan, budget=cheapest)
@@ -145,11 +146,19 @@ def _summed(sums: Sums, rtol: float | None, plan: Plan | None) -> tuple[Any, ...
     return _direct(sums, f"{why_not}, and the tiles do not apply")
 
 
+def _direct_cost(sums: Sums) -> float:
+    """Seconds of one core, of the kind that `choice` counts in."""
+    n, n_axes = sums.layout.shape
+    n_wide = int(np.isin(sums.codes, CODES).sum()) if sums.curve.c == 0 else 0
+    return float(n * n * (WIDE * n_wide + DIRECT * (len(sums.codes) - n_wide) * n_axes**sums.moment))
+
+
 def _direct(sums: Sums, reason: str) -> tuple[Any, ...]:
     n, n_axes = sums.layout.shape
-    values = np.zeros((n, len(sums.codes), sums.weights.shape[1], n_axes**sums.moment))
-    n_coincident = np.zeros(n, dtype=np.int64)
-    given = *sums[:4], int(sums.moment)
+    values = np.empty((n, len(sums.codes), sums.weights.shape[1], n_axes**sums.moment))
+    n_coincident = np.empty(n, dtype=np.int64)
+    axes, weights = np.ascontiguousarray(sums.layout.T), np.ascontiguousarray(sums.weights.T)
+    given = axes, sums.codes, weights, sums.curve, int(sums.moment)
     in_parts(lambda first, stop: fill_sums(*given, first, stop, values, n_coincident), n, max(1, AT_A_TIME // n))
     return values, "direct", reason, 0.0, n_coincident, None
 
