@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["history", "minimise", "minimiser_layout", "resume_minimisation", "unfolded"]
 
 N_RECORDED, N_CHECKPOINTS = 21, 6  # by default
-MINIMISER_LAW = 3  # raised where iterations get other bits
+MINIMISER_LAW = 4  # raised where iterations get other bits
 
 
 def minimise(

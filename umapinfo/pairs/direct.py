@@ -2,7 +2,7 @@
 
 Row i of the result is summed by one thread, block after block of BLOCK points j.  The t-th points of all blocks have a
 sum of their own, and these are then folded in halves: additions do not wait for each other, and bits do not depend on
-the number of threads.  Time n^2; memory n p r d^moment (the result) and some blocks a thread.
+the number of threads.  Time n^2; memory n p r d^moment (the result), and of each thread as much as BLOCK rows of it.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from umapinfo.jit import jit
 from umapinfo.pairs.potentials import real_potential
 from umapinfo.pairs.wide import fill_logits, fill_wide, n_unserved, served
 
-BLOCK = 256  # points, a power of 2: the buffers of a row stay in the first-level cache
+BLOCK = 256  # points, a power of 2: what a block shares stays in the first-level cache
 
 
 @jit
@@ -34,7 +34,7 @@ def fill_sums(
     """
     n, bounds = axes.shape[1], served(curve)
     _, n_codes, n_columns, n_entries = values.shape
-    s, theta, small, factor = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
+    s, theta, odds, factor = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     f, sums = np.empty((n_codes, BLOCK)), np.empty((n_codes, n_columns, n_entries, BLOCK))
     for i in range(first, stop):
         n_coincident[i] = -1  # itself
@@ -42,7 +42,7 @@ def fill_sums(
         for start in range(0, n, BLOCK):
             size = min(BLOCK, n - start)
             n_coincident[i] += fill_d2(axes, i, start, size, s)
-            fill_potentials(codes, s, curve, bounds, size, i - start, theta, small, f)
+            fill_potentials(codes, s, curve, bounds, size, i - start, theta, odds, f)
             for entry in range(n_entries):
                 fill_factor(axes, i, start, size, moment, entry, factor)
                 for a in range(n_codes):
@@ -78,20 +78,24 @@ def fill_potentials(
     size: int,
     own: int,
     theta: np.ndarray,
-    small: np.ndarray,
+    odds: np.ndarray,
     f: np.ndarray,
 ) -> None:
-    """Fill f[a, t]; 0, which leaves the pair out, for the point itself (t = own) and where f is infinite."""
+    """Fill f[a, t]; 0, which leaves the pair out, for the point itself (t = own) and where f is infinite.
+
+    s[own] is written over, theta and odds are room for what many potentials share.  bounds: `served`, the squares of
+    vectors; a block with any other square goes by the formulas, of logits that may have other last bits.
+    """
     if 0 <= own < size:
         s[own] = bounds[0]  # as ordinary a square as any
     wide = n_unserved(s, size, bounds) == 0
     if wide:
-        fill_logits(s, curve, size, theta, small)
+        fill_logits(s, curve, size, theta, odds)
     else:
         for t in range(size):
             theta[t] = logit(s[t], curve)
     for a in range(len(codes)):
-        if not (wide and fill_wide(codes[a], s, theta, small, curve, size, f[a])):
+        if not (wide and fill_wide(codes[a], s, theta, odds, curve, size, f[a])):
             for t in range(size):
                 f[a, t] = real_potential(codes[a], s[t], theta[t], curve)
         if 0 <= own < size:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from umapinfo.core.curve import Curve, checked_curve
-from umapinfo.pairs.choice import DIRECT, WIDE
+from umapinfo.pairs.choice import DIRECT, PRODUCT, WIDE
 from umapinfo.pairs.direct import fill_sums
 from umapinfo.pairs.far import Plan
 from umapinfo.pairs.fourier import Sums, fourier_sums
@@ -16,7 +16,9 @@ from umapinfo.pairs.tiles import tile_sums, tiles_error
 from umapinfo.pairs.wide import CODES
 from umapinfo.threads import in_parts
 
-EXACT_UP_TO = 4000  # points: an exact sum takes under a tenth of a second for most potentials, or half a second
+EXACT_UP_TO = (
+    4000  # points: an exact sum takes a tenth of a second of one core by vectors, half a second or more by formulas
+)
 AT_A_TIME = 200_000  # pairs that a thread sums: some milliseconds
 TILES_FASTER = 65.0  # than the float64 body's formulas
 RTOL = 1e-6
@@ -147,10 +149,11 @@ def _summed(sums: Sums, rtol: float | None, plan: Plan | None) -> tuple[Any, ...
 
 
 def _direct_cost(sums: Sums) -> float:
-    """Seconds of one core, of the kind that `choice` counts in."""
+    """What the direct body costs, as `choice` counts; by vectors, products with weights and moments add to it."""
     n, n_axes = sums.layout.shape
     n_wide = int(np.isin(sums.codes, CODES).sum()) if sums.curve.c == 0 else 0
-    return float(n * n * (WIDE * n_wide + DIRECT * (len(sums.codes) - n_wide) * n_axes**sums.moment))
+    by_vectors = WIDE + PRODUCT * sums.weights.shape[1] * n_axes**sums.moment
+    return float(n * n * (by_vectors * n_wide + DIRECT * (len(sums.codes) - n_wide) * n_axes**sums.moment))
 
 
 def _direct(sums: Sums, reason: str) -> tuple[Any, ...]:

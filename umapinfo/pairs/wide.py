@@ -8,8 +8,7 @@ s = m 2^e, m in [sqrt(1/2), sqrt(2)), and k the whole number next to -|theta| / 
     ln(1 + x) = 2 atanh(x / (x + 2)) or, for x > sqrt(2) - 1, ln 2 + 2 atanh((x - 1) / (x + 3)),     x = e^-|theta|,
 
 so that every atanh is of |t| <= 3 - 2 sqrt(2) = 0.172; its series and that of e^r end where the next term is under
-2^-54 of the sum.  Theta is within e = 2^-52 (|theta| + 2 |ln a| + 1), about as by `logit`, and each potential within
-e + 6 2^-53 of itself.
+2^-54 of the sum.  Theta is within 2^-52 (|theta| + 2 |ln a| + b), and each potential within that and 6 2^-53 of itself.
 """
 
 import math
@@ -30,13 +29,14 @@ from umapinfo.pairs.potentials import (
 )
 
 CODES = (ATTRACTION, REPULSION, SIMILARITY, VARIANCE, ATTRACTION_SLOPE, REPULSION_SLOPE)
-LARGEST_LOG = 350.0  # of odds and squares, of either sign: neither these nor their products over- or underflow
+LARGEST_LOG = 350.0  # of odds and squares, of either sign: neither these nor their products over- or underflow ...
+LARGEST_B = 1e100  # ... with b
 FRACTION, ONE_BITS = np.uint64(52), np.uint64(1023 << 52)
 SQRT_HALF = np.uint64(0x3FE6A09E667F3BCD)  # the bits of sqrt(1/2)
 WHOLE = np.uint64(0x4330000000000000)  # the bits of 2^52, to which whole numbers under it are added
 BIAS = 2.0**52 + 1023.0
 ROUND = 1.5 * 2.0**52  # x + ROUND - ROUND rounds |x| < 2^51 to a whole number
-LN2_HIGH, LN2_LOW = float.fromhex("0x1.62e42fefap-1"), float.fromhex("0x1.cf79abc9e3b3ap-40")  # high: 38 bits
+LN2_HIGH, LN2_LOW = float.fromhex("0x1.62e42fefap-1"), float.fromhex("0x1.cf79abc9e3b3ap-40")  # high: 36 bits
 LOG2_E = 1.0 / LN2
 TAN = math.sqrt(2.0) - 1.0
 ATANH = tuple(2.0 / (2 * k + 1) for k in range(11))
@@ -45,8 +45,8 @@ EXP = tuple(1.0 / math.factorial(k) for k in range(14))
 
 @jit
 def served(curve: Curve) -> tuple[float, float]:
-    """The least and the largest square for which this module stands in; of c > 0 there is none: inf and 0."""
-    if curve.c > 0.0:
+    """The least and the largest square for which this module stands in; where there is none, inf and 0."""
+    if curve.c > 0.0 or curve.b > LARGEST_B:
         return np.inf, 0.0
     log_a, most = math.log(curve.a), LARGEST_LOG
     least = max((-most - log_a) / curve.b, -most)
@@ -82,8 +82,8 @@ def exp_near_zero(r: float) -> float:
 
 
 @jit
-def fill_logits(s: np.ndarray, curve: Curve, size: int, theta: np.ndarray, small: np.ndarray) -> None:
-    """Fill theta and e^-|theta| of the first `size` squares, all of which are served."""
+def fill_logits(s: np.ndarray, curve: Curve, size: int, theta: np.ndarray, odds: np.ndarray) -> None:
+    """Fill theta and odds = e^-|theta| of the first `size` squares, all of which are served."""
     log_a = math.log(curve.a)
     for t in range(size):
         bits = np.uint64(bits_of(s[t]))
@@ -96,7 +96,7 @@ def fill_logits(s: np.ndarray, curve: Curve, size: int, theta: np.ndarray, small
         shifted = fma64(low, LOG2_E, ROUND)
         k = shifted - ROUND
         power = exp_near_zero(fma64(-k, LN2_LOW, fma64(-k, LN2_HIGH, low)))
-        small[t] = float_of(np.int64(np.uint64(bits_of(power)) + (np.uint64(bits_of(shifted)) << FRACTION)))
+        odds[t] = float_of(np.int64(np.uint64(bits_of(power)) + (np.uint64(bits_of(shifted)) << FRACTION)))
 
 
 @jit
@@ -109,26 +109,26 @@ def log_one_plus(x: float) -> float:
 
 @jit
 def fill_wide(
-    code: int, s: np.ndarray, theta: np.ndarray, small: np.ndarray, curve: Curve, size: int, f: np.ndarray
+    code: int, s: np.ndarray, theta: np.ndarray, odds: np.ndarray, curve: Curve, size: int, f: np.ndarray
 ) -> bool:
     """Fill f with the potential of a code, and say so; or say that it is none of this module's.
 
-    s, theta and small = e^-|theta| of the first `size` pairs, as `fill_logits` gives them.
+    s, theta and odds of the first `size` pairs, as `fill_logits` gives them.
     """
     if code in (REPULSION, ATTRACTION):
         sign = 1.0 if code == REPULSION else -1.0
         for t in range(size):
-            f[t] = max(sign * theta[t], 0.0) + log_one_plus(small[t])
+            f[t] = max(sign * theta[t], 0.0) + log_one_plus(odds[t])
     elif code == VARIANCE:
         for t in range(size):
-            f[t] = small[t] / ((1.0 + small[t]) * (1.0 + small[t]))
+            f[t] = odds[t] / ((1.0 + odds[t]) * (1.0 + odds[t]))
     elif code in (SIMILARITY, REPULSION_SLOPE):  # q, or -2 b q / s
         for t in range(size):
-            q = (small[t] if theta[t] < 0.0 else 1.0) / (1.0 + small[t])
+            q = (odds[t] if theta[t] < 0.0 else 1.0) / (1.0 + odds[t])
             f[t] = q if code == SIMILARITY else -2.0 * curve.b * q / s[t]
     elif code == ATTRACTION_SLOPE:  # 2 b (1 - q) / s
         for t in range(size):
-            f[t] = 2.0 * curve.b * (small[t] if theta[t] > 0.0 else 1.0) / ((1.0 + small[t]) * s[t])
+            f[t] = 2.0 * curve.b * (odds[t] if theta[t] > 0.0 else 1.0) / ((1.0 + odds[t]) * s[t])
     else:
         return False
     return True
