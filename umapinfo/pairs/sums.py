@@ -16,9 +16,7 @@ from umapinfo.pairs.tiles import tile_sums, tiles_error
 from umapinfo.pairs.wide import CODES
 from umapinfo.threads import in_parts
 
-EXACT_UP_TO = (
-    4000  # points: an exact sum takes a tenth of a second of one core by vectors, half a second or more by formulas
-)
+EXACT_UP_TO = 4000  # points: exact sums take one core a tenth of a second by vectors, one or two by formulas
 AT_A_TIME = 200_000  # pairs that a thread sums: some milliseconds
 TILES_FASTER = 65.0  # than the float64 body's formulas
 RTOL = 1e-6

@@ -38,7 +38,7 @@ BIAS = 2.0**52 + 1023.0
 ROUND = 1.5 * 2.0**52  # x + ROUND - ROUND rounds |x| < 2^51 to a whole number
 LN2_HIGH, LN2_LOW = float.fromhex("0x1.62e42fefap-1"), float.fromhex("0x1.cf79abc9e3b3ap-40")  # high: 36 bits
 LOG2_E = 1.0 / LN2
-TAN = math.sqrt(2.0) - 1.0
+LARGE = math.sqrt(2.0) - 1.0  # beyond it ln(1 + x) is ln 2 + ln((1 + x) / 2)
 ATANH = tuple(2.0 / (2 * k + 1) for k in range(11))
 EXP = tuple(1.0 / math.factorial(k) for k in range(14))
 
@@ -102,7 +102,7 @@ def fill_logits(s: np.ndarray, curve: Curve, size: int, theta: np.ndarray, odds:
 @jit
 def log_one_plus(x: float) -> float:
     """ln(1 + x) of x in [0, 1]."""
-    large = x > TAN
+    large = x > LARGE
     above, below = (x - 1.0 if large else x), (x + 3.0 if large else x + 2.0)
     return (LN2 if large else 0.0) + twice_atanh(above / below)
 
